@@ -1,0 +1,47 @@
+# `make run` and `make test` set up all that is missing on a fresh machine; the other targets are for those who develop.
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: run test lint format locks clean
+
+run: .venv/.installed
+	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Takes the newest versions that pyproject.toml allows.
+locks: .venv/.installed-dev
+	$(LOCK) --upgrade --group build pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.machine: deploy/setup.sh
+	@deploy/setup.sh
+	@touch $@
+
+.venv/.installed: .venv/.machine requirements.lock pyproject.toml
+	@echo "Installing the Python packages"
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.lock
+	@echo "Installing the Python packages for development"
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,93 @@
+"""The stay: where a patient is and what is known of the person, folded from the encounter records in time order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from features.events import Encounter
+
+
+class StayEvent(msgspec.Struct, frozen=True, array_like=True):
+    """An encounter record as it is kept; ``None`` means that the record did not say."""
+
+    at: int
+    issued: int
+    id: str
+    version: int
+    action: str
+    encounter: str | None = None
+    ward: str | None = None
+    bed: str | None = None
+    name: str | None = None
+    unit_type: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    flags: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, event: Encounter) -> "StayEvent":
+        """What is kept of an incoming encounter record."""
+        return cls(
+            at=event.at,
+            issued=event.issued,
+            id=event.id,
+            version=event.version,
+            action=event.action,
+            encounter=event.encounter,
+            ward=event.ward,
+            bed=event.bed,
+            name=event.name,
+            unit_type=event.unit_type,
+            birth_date=event.birth_date.isoformat() if event.birth_date else None,
+            sex=event.sex,
+            flags=event.flags,
+        )
+
+    def order(self) -> tuple[int, int, str]:
+        """Where the record stands among the others, however it arrived."""
+        return (self.at, self.issued, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The patient's place and person at the newest encounter record. Instants are milliseconds, ``None`` is unknown."""
+
+    encounter: str | None = None
+    ward: str | None = None
+    bed: str | None = None
+    name: str | None = None
+    unit_type: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    flags: tuple[str, ...] = ()
+    admitted: int | None = None
+    unit_since: int | None = None
+    discharged: int | None = None
+
+    def age_years(self, now: int) -> float | None:
+        """Age at an instant in years of 365.25 days; ``None`` when the birth date is unknown."""
+        if self.birth_date is None:
+            return None
+        days = now / 86_400_000 - (date.fromisoformat(self.birth_date) - date(1970, 1, 1)).days
+        return days / 365.25
+
+
+def fold(events: Iterable[StayEvent]) -> Stay:
+    """The stay that those records, in order, add up to; a cancelled record counts for nothing."""
+    known: dict[str, object] = {}
+    for event in events:
+        if event.action == "cancel":
+            continue
+        for name in ("encounter", "ward", "bed", "name", "birth_date", "sex", "flags"):
+            value = getattr(event, name)
+            if value is not None:
+                known[name] = value
+        if event.unit_type is not None and event.unit_type != known.get("unit_type"):
+            known |= {"unit_type": event.unit_type, "unit_since": event.at}
+        if event.action == "admit":
+            known |= {"admitted": event.at, "discharged": None}
+        elif event.action == "discharge":
+            known["discharged"] = event.at
+    return Stay(**known)  # type: ignore[arg-type]

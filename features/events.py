@@ -1,0 +1,171 @@
+"""What can happen to a patient: the messages of the topic ``events``, as they come in.
+
+Field names follow FHIR R4. Instants are RFC 3339 with an offset on the wire and milliseconds since the epoch here.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from features import instants
+from features.catalogue import Refused
+
+Instant = Annotated[
+    int, BeforeValidator(instants.parse), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+
+
+def _day(text: Any) -> date:
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise ValueError("must be a date such as 1951-05-02") from None
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+Version = Annotated[int, Field(ge=0, lt=2**53)]
+
+#: The statuses that take a value away.
+WITHDRAWN = frozenset({"cancelled", "entered-in-error"})
+
+
+class Message(BaseModel):
+    """What all messages have in common: fields that nobody declared are ignored, nothing is coerced."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class Coding(Message):
+    """A code and the system that it is from."""
+
+    system: Identifier
+    code: Identifier
+
+
+class Observation(Message):
+    """A laboratory result or a vital sign; a higher ``version`` of the same ``id`` replaces the lower one."""
+
+    type: Literal["observation"]
+    id: Identifier
+    version: Version = 1
+    status: Literal[
+        "registered", "preliminary", "final", "corrected", "amended", "cancelled", "entered-in-error"
+    ]
+    patient: Identifier
+    encounter: Identifier | None = None
+    code: Coding
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    text: Annotated[str, Field(max_length=2000)] | None = None
+    comparator: Literal["<", "<=", ">", ">="] | None = None
+    unit: Annotated[str, Field(max_length=60)] | None = None
+    effective: Instant
+    issued: Instant
+    issued_assumed: bool = Field(default=False, alias="issuedAssumed")
+    performer: str | None = None
+    requisition: str | None = None
+    device: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_result_unless_withdrawn(self) -> "Observation":
+        needs_one = self.status not in WITHDRAWN and self.status != "registered"
+        if needs_one and self.value is None and self.text is None:
+            raise ValueError(f"an observation that is {self.status} needs a value or a text")
+        return self
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.issued
+
+
+class Encounter(Message):
+    """An admission, a move, a discharge; a field that is left out keeps its earlier value."""
+
+    type: Literal["encounter"]
+    id: Identifier
+    version: Version = 1
+    action: Literal["admit", "transfer", "discharge", "update", "cancel", "merge", "unmerge"]
+    patient: Identifier
+    encounter: Identifier | None = None
+    into: Identifier | None = None
+    at: Instant
+    issued: Instant
+    ward: str | None = None
+    bed: str | None = None
+    name: str | None = None
+    unit_type: Literal["ward", "emergency", "icu", "dialysis", "maternity", "paediatric"] | None = Field(
+        default=None, alias="unitType"
+    )
+    birth_date: Day | None = Field(default=None, alias="birthDate")
+    sex: Literal["male", "female", "other", "unknown"] | None = None
+    flags: tuple[Literal["hypercapnic", "pregnant", "palliative", "chronic-dialysis"], ...] | None = Field(
+        default=None, strict=False
+    )
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.issued
+
+
+class Tick(Message):
+    """Time has come so far for this patient."""
+
+    type: Literal["tick"]
+    patient: Identifier
+    at: Instant
+
+    id: ClassVar[str] = "tick"
+    version: ClassVar[int] = 1
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.at
+
+
+Event = Observation | Encounter | Tick
+
+#: Types that the contract names and this release does not act on: refused, never dropped in silence.
+NOT_YET = frozenset({"treatment", "feedback", "note", "score", "control", "handover"})
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def parse(item: Any, key: str) -> Event:
+    """One object of a record of ``events`` as an event of the patient ``key``.
+
+    Raises:
+        Refused: ``schema``, ``missing-subject``, ``wrong-subject`` or ``unsupported``, with the field at fault.
+    """
+    if not isinstance(item, Mapping):
+        raise Refused("schema", "an event must be a JSON object")
+    patient = item.get("patient")
+    if patient is None or patient == "":
+        raise Refused("missing-subject", "the event names no patient")
+    if patient != key:
+        raise Refused("wrong-subject", "the record's key is not the patient that the event names")
+    if item.get("type") in NOT_YET:
+        raise Refused("unsupported", f"this release does not act on the type {item['type']}")
+    try:
+        return _ADAPTER.validate_python(item)
+    except ValidationError as error:
+        raise Refused("schema", _explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    """The first faults, by field and rule; the values stay out, since a detail may be logged."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:3])

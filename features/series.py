@@ -1,0 +1,131 @@
+"""One analyte of one patient: its observations in time order, and the daily extremes of what is no longer kept.
+
+A series is never changed: what happens to it gives a new one. Entries lie in the order of (effective, issued, id), so
+the order in which they arrived leaves no trace.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+from functools import cached_property
+from operator import attrgetter
+
+import msgspec
+
+from features.instants import DAY, HOUR
+
+#: Everything is kept this long, by its age at the patient's now.
+KEPT = 72 * HOUR
+#: What some rules look back on for longer, and all daily extremes.
+KEPT_LONG = 400 * DAY
+LONG_LIVED = frozenset({"creatinine"})
+#: One a minute for 72 hours: beyond it the oldest become daily extremes early, so that no patient can grow without bound.
+MOST_ENTRIES = 72 * 60
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An observation as it now stands. ``value`` is canonical, ``unit`` as it came, ``sent`` the value in that unit where it differs."""
+
+    effective: int
+    issued: int
+    id: str
+    version: int
+    status: str
+    code: str
+    value: float | None = None
+    text: str | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    sent: float | None = None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What may not change without a new version."""
+        value = self.value if self.sent is None else self.sent
+        return (self.effective, self.status, self.code, value, self.unit, self.text, self.comparator)
+
+
+class Extremes(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The least and the greatest value of a day (UTC) of which nothing else is kept."""
+
+    day: int
+    low: float
+    high: float
+
+
+_ORDER = attrgetter("effective", "issued", "id")
+_EFFECTIVE = attrgetter("effective")
+_DAY = attrgetter("day")
+
+
+class Series:
+    """Entries in order, and the extremes of the days before them."""
+
+    def __init__(self, entries: tuple[Entry, ...] = (), extremes: tuple[Extremes, ...] = ()) -> None:
+        self.entries = entries
+        self.extremes = extremes
+
+    @cached_property
+    def by_id(self) -> dict[str, Entry]:
+        """The entries by the id of their observation, withdrawn ones too."""
+        return {entry.id: entry for entry in self.entries}
+
+    @cached_property
+    def times(self) -> list[int]:
+        """The effective instants of the numeric values, rising."""
+        return [entry.effective for entry in self.entries if entry.value is not None]
+
+    @cached_property
+    def values(self) -> list[float]:
+        """The numeric values, canonical, in the order of ``times``."""
+        return [entry.value for entry in self.entries if entry.value is not None]
+
+    def last(self, before: int | None = None) -> Entry | None:
+        """The newest entry that holds a value or a text (and is effective at or before ``before``)."""
+        for entry in reversed(self.entries):
+            has_result = entry.value is not None or entry.text is not None
+            if has_result and (before is None or entry.effective <= before):
+                return entry
+        return None
+
+    def between(self, start: int, end: int) -> list[float]:
+        """The values with start < effective <= end."""
+        times = self.times
+        return self.values[bisect_right(times, start) : bisect_right(times, end)]
+
+    def put(self, entry: Entry, replaced: Entry | None) -> "Series":
+        """With ``entry``, and without the lower version of it."""
+        entries = [kept for kept in self.entries if kept is not replaced] if replaced else list(self.entries)
+        insort(entries, entry, key=_ORDER)
+        return Series(tuple(entries), self.extremes)._expire_first(len(entries) - MOST_ENTRIES)
+
+    def without(self, replaced: Entry) -> "Series":
+        """Without an entry that moved to another series."""
+        return Series(tuple(kept for kept in self.entries if kept is not replaced), self.extremes)
+
+    def expire(self, horizon: int) -> "Series":
+        """What was effective before ``horizon`` turned into daily extremes."""
+        return self._expire_first(bisect_left(self.entries, horizon, key=_EFFECTIVE))
+
+    def _expire_first(self, number: int) -> "Series":
+        if number <= 0:
+            return self
+        return Series(self.entries[number:], widen(self.extremes, self.entries[:number]))
+
+    def drop_days_before(self, day: int) -> "Series":
+        """Without the extremes of the days before ``day``."""
+        cut = bisect_left(self.extremes, day, key=_DAY)
+        return Series(self.entries, self.extremes[cut:]) if cut else self
+
+
+def widen(extremes: tuple[Extremes, ...], entries: Iterable[Entry]) -> tuple[Extremes, ...]:
+    """The daily extremes with those entries' values in them."""
+    days = {day.day: day for day in extremes}
+    for entry in entries:
+        if entry.value is None:
+            continue
+        number = entry.effective // DAY
+        known = days.get(number)
+        low = entry.value if known is None else min(known.low, entry.value)
+        high = entry.value if known is None else max(known.high, entry.value)
+        days[number] = Extremes(number, low, high)
+    return tuple(days[number] for number in sorted(days))

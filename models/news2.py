@@ -1,0 +1,230 @@
+"""NEWS2: the National Early Warning Score 2 of the Royal College of Physicians (2017).
+
+The points are in ``news2.toml``. A component that is missing or too old makes the score a lower bound: its points are
+counted as 0, and the interval says what the score could be at most.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from hashlib import sha256
+from importlib.resources import files
+from typing import Literal
+
+import tomllib
+from pydantic import BaseModel, ConfigDict, Field
+
+from features.instants import HOUR
+from features.record import ENCOUNTER, TIME, Record
+from features.series import Entry
+from models.lifecycle import Level, Policy
+from models.outputs import ModelRef, Reason, Text
+from models.scorer import Scored, age_minutes
+
+#: FiO2 of room air; more than this is oxygen.
+_ROOM_AIR = 0.21
+
+
+class _Line(BaseModel):
+    to: float | None = None
+    points: int
+
+
+class _Scale(BaseModel):
+    """One parameter's column of the table."""
+
+    unit: str
+    decimals: int
+    points: list[_Line]
+
+    def read(self, value: float) -> int:
+        """The points of a value, rounded half up to the table's precision first."""
+        rounded = float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-self.decimals), ROUND_HALF_UP))
+        return next(line.points for line in self.points if line.to is None or rounded <= line.to)
+
+    @property
+    def most(self) -> int:
+        return max(line.points for line in self.points)
+
+
+class _Oxygen(BaseModel):
+    air: int
+    oxygen: int
+
+
+class _Conduct(BaseModel):
+    owner: str
+    maximum_age_hours: float
+    rounding: Literal["half-up"]
+    minimum_age_years: float
+    not_for_flags: list[str]
+
+
+class _Level(BaseModel):
+    severity: Literal["info", "warning", "critical"]
+    raise_at: float
+    clear_below: float
+
+
+class Table(BaseModel):
+    """The published table and the decisions around it, as ``news2.toml`` gives them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    version: str
+    conduct: _Conduct = Field(alias="policy")
+    levels: list[_Level]
+    respiratory_rate: _Scale
+    spo2_scale_1: _Scale
+    spo2_scale_2_on_air: _Scale
+    spo2_scale_2_on_oxygen: _Scale
+    systolic_pressure: _Scale
+    heart_rate: _Scale
+    temperature: _Scale
+    oxygen: _Oxygen
+    consciousness: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one component adds: at least ``points``, at most ``most``, read from ``entry`` (``None``: unknown)."""
+
+    name: str
+    entry: Entry | None
+    unit: str | None
+    points: int
+    most: int
+
+
+class News2:
+    """The score as a rule of the decision step."""
+
+    kind = "news2"
+    inputs = frozenset(
+        {
+            "respiratory_rate",
+            "spo2",
+            "sao2",
+            "fio2",
+            "oxygen_flow",
+            "systolic_pressure",
+            "heart_rate",
+            "consciousness",
+            "temperature",
+            ENCOUNTER,
+            TIME,
+        }
+    )
+
+    def __init__(self) -> None:
+        text = files(__package__).joinpath("news2.toml").read_bytes()
+        self.table = Table.model_validate(tomllib.loads(text.decode()))
+        self.model = ModelRef(self.table.name, self.table.version, sha256(text).hexdigest())
+        self.policy = Policy(
+            tuple(Level(one.severity, one.raise_at, one.clear_below) for one in self.table.levels)
+        )
+
+    def score(self, record: Record) -> Scored | None:
+        """NEWS2 at the record's now, 0-20 points; ``None`` below 16 years and in pregnancy."""
+        age = record.stay.age_years(record.now)
+        if age is not None and age < self.table.conduct.minimum_age_years:
+            return None
+        if not set(record.stay.flags).isdisjoint(self.table.conduct.not_for_flags):
+            return None
+        parts = self._parts(record)
+        known = sum(part.points for part in parts)
+        most = sum(part.most for part in parts)
+        missing = [part.name for part in parts if part.entry is None]
+        return Scored(
+            score=float(known),
+            band=_band(known, any(part.points == 3 for part in parts)),
+            abstained=bool(missing) and known < self.policy.levels[0].raise_at,
+            low=known,
+            high=most,
+            interval=(float(known), float(most)),
+            title=_title(known, missing),
+            reasons=_reasons(parts, record.now),
+            evidence=tuple(part.entry for part in parts if part.entry is not None and part.points),
+        )
+
+    def _parts(self, record: Record) -> list[_Part]:
+        table = self.table
+        oxygen = self._oxygen(record)
+        parts = [self._saturation(record, oxygen), oxygen]
+        for name in ("respiratory_rate", "systolic_pressure", "heart_rate", "temperature"):
+            parts.append(_measured(name, self._newest(record, name), getattr(table, name)))
+        level = self._newest(record, "consciousness")
+        if level is None:
+            parts.append(_Part("consciousness", None, None, 0, max(table.consciousness.values())))
+        else:
+            points = table.consciousness[level.text or ""]
+            parts.append(_Part("consciousness", level, None, points, points))
+        return parts
+
+    def _saturation(self, record: Record, oxygen: _Part) -> _Part:
+        """SpO2, or the saturation of a blood gas where no SpO2 is known, on the patient's scale."""
+        entry = self._newest(record, "spo2") or self._newest(record, "sao2")
+        table = self.table
+        if "hypercapnic" not in record.stay.flags:
+            return _measured("spo2", entry, table.spo2_scale_1)
+        on_air = _measured("spo2", entry, table.spo2_scale_2_on_air)
+        on_oxygen = _measured("spo2", entry, table.spo2_scale_2_on_oxygen)
+        if oxygen.entry is None:
+            return replace(on_air, most=on_oxygen.most)
+        return on_oxygen if oxygen.points else on_air
+
+    def _oxygen(self, record: Record) -> _Part:
+        """Air or oxygen from FiO2 or flow, whichever is newer; none means unknown, not air."""
+        fraction, flow = self._newest(record, "fio2"), self._newest(record, "oxygen_flow")
+        entry = max(filter(None, (fraction, flow)), key=lambda one: (one.effective, one.issued), default=None)
+        table = self.table.oxygen
+        if entry is None:
+            return _Part("oxygen", None, None, table.air, table.oxygen)
+        given = (entry.value or 0) > (_ROOM_AIR if entry is fraction else 0)
+        points = table.oxygen if given else table.air
+        return _Part("oxygen", entry, "1" if entry is fraction else "L/min", points, points)
+
+    def _newest(self, record: Record, analyte: str) -> Entry | None:
+        """The newest entry of an analyte that is not too old to count."""
+        series = record.series.get(analyte)
+        entry = series.last(record.now) if series else None
+        oldest = record.now - int(self.table.conduct.maximum_age_hours * HOUR)
+        return entry if entry is not None and entry.effective >= oldest else None
+
+
+def _measured(name: str, entry: Entry | None, scale: _Scale) -> _Part:
+    if entry is None or entry.value is None:
+        return _Part(name, None, scale.unit, 0, scale.most)
+    points = scale.read(entry.value)
+    return _Part(name, entry, scale.unit, points, points)
+
+
+def _band(points: int, extreme: bool) -> str:
+    """The RCP's clinical risk of an aggregate score; a single parameter with 3 points is low-medium."""
+    if points >= 7:
+        return "high"
+    if points >= 5:
+        return "medium"
+    return "low-medium" if extreme else "low"
+
+
+def _title(points: int, missing: list[str]) -> Text:
+    if missing:
+        return Text(f"NEWS2 at least {points}", f"NEWS2 mindst {points}")
+    return Text(f"NEWS2 {points}", f"NEWS2 {points}")
+
+
+def _reasons(parts: list[_Part], now: int) -> tuple[Reason, ...]:
+    """The components with points, the weightiest first."""
+    found = [
+        Reason(
+            feature=part.name,
+            value=part.entry.text if part.entry.value is None else part.entry.value,
+            unit=part.unit,
+            age_minutes=age_minutes(part.entry, now),
+            contribution=float(part.points),
+        )
+        for part in parts
+        if part.entry is not None and part.points
+    ]
+    return tuple(sorted(found, key=lambda reason: (-reason.contribution, reason.feature)))

@@ -1,0 +1,135 @@
+"""What the decision says: scores and alerts, field for field as the topics ``risk.scores`` and ``alerts`` carry them.
+
+Instants are RFC 3339 in UTC with milliseconds. ``emitted`` and the trigger's partition and offset are the only fields
+that may differ when the same events are decided again.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
+
+Severity = Literal["info", "warning", "critical"]
+State = Literal[
+    "raised",
+    "escalated",
+    "updated",
+    "acknowledged",
+    "snoozed",
+    "dismissed",
+    "resolved",
+    "retracted",
+    "expired",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An input object by identity."""
+
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The record of ``events`` that caused an output, and those of its objects that were used."""
+
+    topic: str
+    partition: int
+    offset: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model or rule spoke; ``sha256`` is that of its artefact or table."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for a score. ``contribution`` is in log-odds for a model, in points for a scoring system."""
+
+    feature: str
+    value: float | str | None
+    unit: str | None
+    age_minutes: int | None
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one model or rule says of a patient at an instant. ``interval`` holds the score."""
+
+    id: str
+    patient: str
+    encounter: str | None
+    at: str
+    model: ModelRef
+    kind: str
+    score: float
+    band: str
+    abstained: bool
+    shadow: bool
+    interval: tuple[float, float]
+    reasons: tuple[Reason, ...]
+    trigger: Trigger
+    emitted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An observation that an alert rests on, with value and unit as they were sent."""
+
+    id: str
+    version: int
+    code: str
+    value: float | str | None
+    unit: str | None
+    effective: str
+    type: Literal["observation"] = "observation"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in the two languages of the product."""
+
+    en: str
+    da: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Why an alert is held back, and until when."""
+
+    reason: str
+    until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap."""
+
+    id: str
+    sequence: int
+    state: State
+    kind: str
+    severity: Severity
+    patient: str
+    encounter: str | None
+    ward: str | None
+    at: str
+    title: Text
+    score: Score
+    evidence: tuple[Evidence, ...]
+    trigger: Trigger
+    suppressed: Suppressed | None = field(default=None)
+    emitted: str = ""
+
+
+def identify(*parts: str | int) -> str:
+    """A name derived from its parts alone: 32 hexadecimal digits."""
+    return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()

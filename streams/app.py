@@ -1,0 +1,120 @@
+"""The Faust app: one agent on ``events``, one table, and an agent for each door. A thin shell around the desk."""
+
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import EventT, StreamT
+
+from models.step import Decider
+from streams.deadletter import Source
+from streams.desk import Desk
+from streams.doors import Doors
+from streams.mends import MendedApp, MendedTableManager, MendedTransport
+from streams.settings import Settings
+from streams.store import PatientTable
+
+_CHECKPOINT_SECONDS = 0.25
+_HEARTBEAT_SECONDS = 10.0
+
+
+class VagtApp(MendedApp):
+    """The app of one worker; it owns the desk and the doors."""
+
+    desk: Desk
+    doors: Doors
+
+    async def open_partitions(self, partitions: set[int]) -> None:
+        """Take over exactly these partitions of ``events``."""
+        await self.desk.open(partitions)
+
+    async def settle_doors(self) -> None:
+        """Wait until the broker has all that the doors sent."""
+        await self.doors.settle()
+
+    async def on_stop(self) -> None:
+        """Stop reading, make all decisions durable, then let go."""
+        await super().on_stop()
+        await self.doors.close()
+        await self.desk.close()
+
+
+def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
+    """The app of one worker, its table under ``worker_dir``. Topics must exist before it starts."""
+    app = VagtApp(
+        settings.group,
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        datadir=worker_dir,
+        store="rocksdb://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        table_standby_replicas=0,
+        broker_session_timeout=8.0,
+        broker_heartbeat_interval=0.8,
+        broker_request_timeout=30.0,
+        broker_commit_interval=0.5,
+        producer_request_timeout=30.0,
+        consumer_auto_offset_reset="earliest",
+        TableManager=MendedTableManager,
+    )
+    app.transport = MendedTransport(app.conf.broker_consumer, app)
+    app.ordered_topic = settings.topic("events")
+    app.owner = app
+    table = PatientTable(
+        app,
+        name="patients",
+        partitions=settings.partitions,
+        key_type=bytes,
+        value_type=bytes,
+    )
+    app.tables.add(table)
+    app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name())
+    app.doors = Doors(settings)
+
+    @app.agent(_raw_topic(app, app.ordered_topic), name="decide")
+    async def decide(stream: StreamT) -> None:
+        async for event in stream.events():
+            await app.desk.handle(_source(event))
+
+    for name, form in settings.door_forms.items():
+        _add_door(app, name, form)
+
+    @app.timer(_CHECKPOINT_SECONDS)
+    async def checkpoint() -> None:
+        await app.desk.checkpoint()
+
+    @app.timer(_HEARTBEAT_SECONDS)
+    async def heartbeat() -> None:
+        await app.desk.heartbeat()
+
+    return app
+
+
+def _add_door(app: VagtApp, topic: str, form: str) -> None:
+    @app.agent(_raw_topic(app, topic), name=f"door-{topic}")
+    async def door(stream: StreamT) -> None:
+        async for event in stream.events():
+            await app.doors.handle(_source(event), form)
+
+
+def _raw_topic(app: faust.App, name: str) -> Any:
+    """A topic whose bytes reach the agent as they are: nothing that a sender does can raise before it."""
+    return app.topic(name, key_serializer="raw", value_serializer="raw", allow_empty=True, internal=False)
+
+
+def _source(event: EventT) -> Source:
+    message = event.message
+    headers = message.headers or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return Source(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp=round(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+        headers=tuple(pairs),
+    )

@@ -1,0 +1,200 @@
+"""What a worker does with a record of ``events``: read it, decide, say what is to be said, and set aside what is unusable."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import orjson
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from features.catalogue import Refused
+from features.events import Event
+from features.instants import render
+from models.outputs import Alert, Score
+from models.step import Decider, Place, step
+from streams import deadletter, intake, kafka
+from streams.deadletter import Source
+from streams.log import logger
+from streams.partitioner import partition_of
+from streams.restore import restore
+from streams.settings import Settings
+from streams.shard import Shard
+from streams.store import PatientStore
+
+_LOG = logger(__name__)
+
+#: The header of a record that was moved to its key's partition; it is moved once only.
+REKEYED = "vagt-rekeyed"
+#: Records with this key speak to the service itself, and lie on every partition.
+CONTROL_KEY = b"_control"
+HEARTBEAT_KEY = b"_heartbeat"
+#: Outputs that may await the broker before a partition's next record is read.
+_MOST_PENDING = 2_000
+
+
+class Desk:
+    """The partitions of one worker. Not thread-safe: all calls come from the worker's loop."""
+
+    def __init__(self, settings: Settings, decider: Decider, store: PatientStore, changelog: str) -> None:
+        self._settings = settings
+        self._decider = decider
+        self._store = store
+        self._changelog = changelog
+        self._shards: dict[int, Shard] = {}
+        self._outputs: AIOKafkaProducer | None = None
+        self._events = settings.topic("events")
+        self._scores = settings.topic("risk.scores")
+        self._alerts = settings.topic("alerts")
+        self._dead = settings.topic("deadletter")
+
+    async def open(self, partitions: Iterable[int]) -> None:
+        """Take over partitions: fence their former owner, then restore their records."""
+        await self.release()
+        outputs = await self.outputs()
+        wanted = sorted(partitions)
+        shards = {partition: self._shard(partition) for partition in wanted}
+        await asyncio.gather(*(shard.claim() for shard in shards.values()))
+        await restore(self._settings, self._store, self._changelog, wanted)
+        await outputs.flush()
+        self._shards = shards
+        _LOG.info("partitions.taken", partitions=wanted)
+
+    async def release(self) -> None:
+        """Give all partitions back, each with a last checkpoint."""
+        shards, self._shards = self._shards, {}
+        results = await asyncio.gather(
+            *(shard.checkpoint() for shard in shards.values()), return_exceptions=True
+        )
+        for shard, result in zip(shards.values(), results, strict=True):
+            if isinstance(result, BaseException):
+                _LOG.warning("checkpoint.lost", partition=shard.partition, error=type(result).__name__)
+        await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Give the partitions back and stop."""
+        await self.release()
+        if self._outputs is not None:
+            await self._outputs.stop()
+
+    async def outputs(self) -> AIOKafkaProducer:
+        """The producer of everything that is said, started."""
+        if self._outputs is None:
+            self._outputs = kafka.producer(self._settings)
+            await self._outputs.start()
+        return self._outputs
+
+    async def checkpoint(self) -> None:
+        """Make all decisions so far durable."""
+        await asyncio.gather(*(shard.checkpoint() for shard in list(self._shards.values())))
+
+    async def heartbeat(self) -> None:
+        """Tell the readers of ``alerts`` that each partition of this worker is awake."""
+        outputs = await self.outputs()
+        for partition in list(self._shards):
+            beat = {"heartbeat": True, "partition": partition, "at": _now()}
+            await outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
+
+    async def handle(self, source: Source) -> None:
+        """Decide one record. Nothing raises out of here but a broker that is gone."""
+        shard = self._shards.get(source.partition)
+        if shard is None or (shard.decided is not None and source.offset < shard.decided):
+            return
+        if shard.pending >= _MOST_PENDING:
+            await shard.checkpoint()
+        try:
+            await self._decide(shard, source)
+        except Refused as refused:
+            await self._set_aside(shard, source, 0, refused)
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+            # A fault of the service's own: the patient's record stays as it was, and the others' stream goes on.
+            _LOG.error("decision.failed", partition=source.partition, offset=source.offset, exc_info=_where(error))
+            await self._set_aside(shard, source, 0, Refused("internal-error", type(error).__name__))
+        shard.decided = source.offset + 1
+
+    async def _decide(self, shard: Shard, source: Source) -> None:
+        key = source.key or b""
+        if key == CONTROL_KEY:
+            raise Refused("unsupported", "this release does not act on control records")
+        try:
+            patient = key.decode()
+        except UnicodeDecodeError:
+            raise Refused("wrong-subject", "the record's key is not UTF-8 text") from None
+        if key and partition_of(key, self._settings.partitions) != source.partition:
+            await self._rekey(shard, source)
+            return
+        taken = intake.read(source.value, patient, self._settings.max_event_bytes)
+        refusals = list(taken.refusals)
+        used: list[tuple[int, Event]] = []
+        latest = source.timestamp + self._settings.max_skew_ms
+        for index, event in taken.events:
+            if self._settings.live and event.known > latest:
+                refusals.append((index, Refused("implausible", "it became known after Kafka had it (VAGT_MAX_SKEW)")))
+            else:
+                used.append((index, event))
+        if used:
+            record = shard.record(patient)
+            place = Place(self._events, source.partition, source.offset)
+            decision = step(self._decider, record, patient, [event for _, event in used], place)
+            if decision.record is not record:
+                shard.put(patient, decision.record)
+            await self._say(shard, key, decision.scores, decision.alerts)
+            refusals += [(used[position][0], refused) for position, refused in decision.refusals]
+        for index, refused in sorted(refusals, key=lambda one: one[0]):
+            await self._set_aside(shard, source, index, refused)
+
+    async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:
+        """Alerts first: they are what somebody waits for."""
+        outputs = await self.outputs()
+        emitted = _now()
+        for alert in alerts:
+            value = orjson.dumps(replace(alert, emitted=emitted))
+            shard.sent(await outputs.send(self._alerts, value, key, partition=shard.partition))
+        if scores:
+            value = orjson.dumps([replace(score, emitted=emitted) for score in scores])
+            shard.sent(await outputs.send(self._scores, value, key, partition=shard.partition))
+
+    async def _set_aside(self, shard: Shard, source: Source, item: int, refused: Refused) -> None:
+        outputs = await self.outputs()
+        head = deadletter.headers(source, item, refused)
+        shard.sent(await outputs.send(self._dead, source.value, source.key, headers=head))
+        _LOG.info("deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item)
+
+    async def _rekey(self, shard: Shard, source: Source) -> None:
+        """Send a record that is not on its key's partition there, once."""
+        if any(name == REKEYED for name, _ in source.headers):
+            raise Refused("wrong-partition", "the record was moved once and is still not on its key's partition")
+        outputs = await self.outputs()
+        right = partition_of(source.key or b"", self._settings.partitions)
+        moved = await outputs.send(
+            self._events,
+            source.value,
+            source.key,
+            partition=right,
+            timestamp_ms=source.timestamp,
+            headers=[*source.headers, (REKEYED, b"1")],
+        )
+        shard.sent(moved)
+        _LOG.warning("record.rekeyed", partition=source.partition, offset=source.offset, to=right)
+
+    def _shard(self, partition: int) -> Shard:
+        return Shard(
+            source=TopicPartition(self._events, partition),
+            changelog=self._changelog,
+            group=self._settings.group,
+            store=self._store,
+            producer=kafka.producer(self._settings, f"{self._settings.group}-{partition}"),
+        )
+
+
+def _now() -> str:
+    return render(time.time_ns() // 1_000_000)
+
+
+def _where(error: BaseException) -> str:
+    """The kind and place of a fault, without its message, which may quote a patient's data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else "?"
+    return f"{type(error).__name__} at {place}"

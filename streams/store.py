@@ -1,0 +1,60 @@
+"""Patients' records on disk: Faust's RocksDB store, read and written by partition, without an event at hand."""
+
+import gc
+import shutil
+from collections.abc import Iterable
+
+import rocksdict
+from faust.stores import rocksdb
+from faust.tables.table import Table
+from faust.types import StoreT
+
+
+class PatientStore(rocksdb.Store):  # type: ignore[misc]
+    """One RocksDB for each partition; the changelog's offset is written with the records that it names."""
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        """The stored bytes of a key."""
+        found: bytes | None = self._db_for_partition(partition).get(key)
+        return found
+
+    def write(self, partition: int, items: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
+        """Put (or, for ``None``, delete) keys, and remember the changelog's offset, in one atomic batch."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in items:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.offset_key, str(offset).encode())
+        self._db_for_partition(partition).write(batch)
+
+    def reached(self, partition: int) -> int | None:
+        """The changelog's offset up to which this disk has the partition; ``None`` for nothing."""
+        found = self._db_for_partition(partition).get(self.offset_key)
+        return None if found is None else int(found)
+
+    def forget(self, partition: int) -> None:
+        """Remove a partition from this disk."""
+        self._dbs.pop(partition, None)
+        gc.collect()
+        shutil.rmtree(self.partition_path(partition), ignore_errors=True)
+
+
+class PatientTable(Table):  # type: ignore[misc]
+    """The Faust table of patients' records: its partitions are assigned and its changelog is named by Faust."""
+
+    def _new_store(self) -> StoreT:
+        return PatientStore(
+            "rocksdb://",
+            self.app,
+            self,
+            driver="rocksdict",
+            table_name=self.name,
+            key_type=self.key_type,
+            key_serializer=self.key_serializer,
+            value_serializer=self.value_serializer,
+            value_type=self.value_type,
+            loop=self.loop,
+            options={"block_cache_size": 64 * 1024 * 1024, "write_buffer_size": 16 * 1024 * 1024},
+        )

@@ -1,0 +1,169 @@
+"""The topics: what each is called, how it is cut and kept, and how a cluster comes to have them."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import KafkaError, for_code
+
+EVENTS = "events"
+FHIR = "fhir"
+SCORES = "risk.scores"
+ALERTS = "alerts"
+DEADLETTER = "deadletter"
+CHANGELOG = "vagt-patients-changelog"
+
+MIB = 1024 * 1024
+MAX_RECORD = 32 * MIB
+
+_DAY_MS = 24 * 60 * 60 * 1000
+_BATCH_ROOM = (
+    64 * 1024
+)  # Kafka's limit is one of batches: a record's headers and the batch around it count too
+_TOPIC_ALREADY_EXISTS = 36
+_MAY_PASS = {"NotControllerError", "RequestTimedOutError"}
+
+
+class TopicError(RuntimeError):
+    """The cluster does not answer or does not create a topic; the message is a sentence for the person who runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it shall be.
+
+    ``settings`` are Kafka's own names and values. Only topics ``keyed_by_patient`` must have just this number of
+    ``partitions``: a patient's records meet by it.
+    """
+
+    name: str
+    partitions: int
+    keyed_by_patient: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A topic that exists otherwise than it shall; ``setting`` is ``partitions``, ``replication`` or Kafka's name."""
+
+    topic: str
+    setting: str
+    have: str
+    want: str
+
+
+def topics(partitions: int = 4, prefix: str = "", doors: Iterable[str] = ()) -> tuple[Topic, ...]:
+    """Return every topic of a deployment.
+
+    ``doors`` are the names of a platform's own topics: whatever their owner decided is left to them, but their records may
+    be as large as those of `events`.
+    """
+    large = {"max.message.bytes": str(MAX_RECORD + _BATCH_ROOM)}
+    # A dead letter is a record of any topic with the headers that explain it.
+    larger = {"max.message.bytes": str(MAX_RECORD + MIB)}
+    # Never compact,delete: a state that is deleted by age is lost, and recovery waits for ever at the gap it leaves.
+    # Short segments, since a segment is compacted only once it is closed, and recovery reads what is not compacted.
+    state = {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(64 * MIB),
+        "segment.ms": str(60 * 60 * 1000),
+        "min.cleanable.dirty.ratio": "0.3",
+        **large,
+    }
+    specs = (
+        Topic(EVENTS, partitions, keyed_by_patient=True, settings={**_kept(14), **large}),
+        Topic(FHIR, partitions, settings={**_kept(7), **large}),
+        *(Topic(door, partitions, settings=large) for door in doors),
+        Topic(SCORES, partitions, keyed_by_patient=True, settings=_kept(30)),
+        Topic(ALERTS, partitions, keyed_by_patient=True, settings=_kept(90)),
+        Topic(DEADLETTER, 1, settings={**_kept(90), **larger}),
+        Topic(CHANGELOG, partitions, keyed_by_patient=True, settings=state),
+    )
+    return tuple(Topic(prefix + s.name, s.partitions, s.keyed_by_patient, s.settings) for s in specs)
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+
+
+def ensure(
+    bootstrap: str, wanted: Sequence[Topic], replication: int = 1, timeout_s: float = 60.0
+) -> list[Difference]:
+    """Create the topics that are missing and return how the others differ from what they shall be.
+
+    What exists is never changed. Several workers may call this at once. On return every partition has a leader.
+    Raises TopicError when the cluster does not answer, or refuses a topic.
+    """
+    deadline = time.monotonic() + timeout_s
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=int(timeout_s * 1000))
+    except KafkaError as error:
+        raise TopicError(
+            f"No Kafka answers at {bootstrap}: start the embedded one with `vagt broker start`, "
+            "or name yours in VAGT_KAFKA_BOOTSTRAP."
+        ) from error
+    try:
+        existing = set(admin.list_topics())
+        _create(admin, [topic for topic in wanted if topic.name not in existing], replication, deadline)
+        admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=_left_ms(deadline))
+        return _differences(admin, wanted, replication)
+    except KafkaError as error:
+        raise TopicError(f"Kafka at {bootstrap} did not finish its topics: {error}") from error
+    finally:
+        admin.close()
+
+
+def _create(admin: KafkaAdminClient, missing: Sequence[Topic], replication: int, deadline: float) -> None:
+    while missing:
+        request = {
+            topic.name: {
+                "num_partitions": topic.partitions,
+                "replication_factor": replication,
+                "configs": dict(topic.settings),
+            }
+            for topic in missing
+        }
+        answers = {
+            answer["name"]: answer for answer in admin.create_topics(request, raise_errors=False)["topics"]
+        }
+        refused = {
+            name: answer
+            for name, answer in answers.items()
+            if answer["error_code"] not in (0, _TOPIC_ALREADY_EXISTS)
+        }
+        for name, answer in refused.items():
+            error = for_code(answer["error_code"]).__name__
+            if error not in _MAY_PASS or time.monotonic() > deadline:
+                raise TopicError(f"Kafka refused the topic {name}: {answer.get('error_message') or error}")
+        missing = [topic for topic in missing if topic.name in refused]
+        if missing:
+            time.sleep(0.5)
+
+
+def _differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: int) -> list[Difference]:
+    names = [topic.name for topic in wanted]
+    partitions = {found["name"]: found["partitions"] for found in admin.describe_topics(names)}
+    settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")[
+        "topic"
+    ]
+    differences = []
+    for topic in wanted:
+        have, want = {}, {}
+        if topic.keyed_by_patient:
+            have["partitions"], want["partitions"] = str(len(partitions[topic.name])), str(topic.partitions)
+        copies = min(len(partition["replica_nodes"]) for partition in partitions[topic.name])
+        have["replication"], want["replication"] = str(copies), str(replication)
+        for setting, value in topic.settings.items():
+            have[setting], want[setting] = settings[topic.name][setting]["value"], value
+        differences += [
+            Difference(topic.name, setting, have[setting], value)
+            for setting, value in want.items()
+            if have[setting] != value
+        ]
+    return differences
+
+
+def _left_ms(deadline: float) -> int:
+    return max(1000, int((deadline - time.monotonic()) * 1000))

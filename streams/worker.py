@@ -1,0 +1,34 @@
+"""Run one worker: topics first, then the Faust app, until a signal ends it."""
+
+import asyncio
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from faust.worker import Worker
+
+from features.catalogue import catalogue
+from models.registry import shipped
+from models.step import Decider
+from streams import topics
+from streams.app import build
+from streams.log import logger
+from streams.settings import Settings
+
+_LOG = logger(__name__)
+
+
+def run(settings: Settings, name: str) -> None:
+    """Run the worker called ``name`` (its state lies under that name) until SIGINT or SIGTERM."""
+    wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics)
+    for difference in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication):
+        _LOG.warning("topic.differs", **asdict(difference))
+    decider = Decider(catalogue(), shipped(), settings.max_skew_ms)
+    folder = Path(settings.data_dir) / "workers" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build(settings, decider, folder)
+    worker = Worker(app, loop=loop, loglevel=logging.WARNING, override_logging=False, redirect_stdouts=False)
+    _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.scorers])
+    worker.execute_from_commandline()
