@@ -12,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -28,9 +27,12 @@ Instant = Annotated[
 
 def _day(text: Any) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except (TypeError, ValueError):
-        raise ValueError("must be a date such as 1951-05-02") from None
+        day = None
+    if day is None or day.isoformat() != text:
+        raise ValueError("must be a date such as 1951-05-02")
+    return day
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
@@ -141,7 +143,7 @@ Event = Observation | Encounter | Tick
 #: Types that the contract names and this release does not act on: refused, never dropped in silence.
 NOT_YET = frozenset({"treatment", "feedback", "note", "score", "control", "handover"})
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_MODELS: Mapping[str, type[Event]] = {"observation": Observation, "encounter": Encounter, "tick": Tick}
 
 
 def parse(item: Any, key: str) -> Event:
@@ -157,10 +159,14 @@ def parse(item: Any, key: str) -> Event:
         raise Refused("missing-subject", "the event names no patient")
     if patient != key:
         raise Refused("wrong-subject", "the record's key is not the patient that the event names")
-    if item.get("type") in NOT_YET:
-        raise Refused("unsupported", f"this release does not act on the type {item['type']}")
+    kind = item.get("type")
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        if isinstance(kind, str) and kind in NOT_YET:
+            raise Refused("unsupported", f"this release does not act on the type {kind}")
+        raise Refused("schema", f"type: must be one of {', '.join(_MODELS)}")
     try:
-        return _ADAPTER.validate_python(item)
+        return model.model_validate(item)
     except ValidationError as error:
         raise Refused("schema", _explain(error)) from None
 
@@ -168,4 +174,4 @@ def parse(item: Any, key: str) -> Event:
 def _explain(error: ValidationError) -> str:
     """The first faults, by field and rule; the values stay out, since a detail may be logged."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:3])
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'event'}: {fault['msg']}" for fault in faults[:3])

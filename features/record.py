@@ -22,6 +22,7 @@ ENCOUNTER = "encounter"
 TIME = "time"
 #: Nobody alive was born before this many days ago, so an older instant is a mistake.
 _LONGEST_LIFE = 125 * 366 * DAY
+_NEVER = 2**62
 
 
 class OpenAlert(msgspec.Struct, frozen=True, array_like=True):
@@ -42,8 +43,8 @@ class Record:
     events: tuple[StayEvent, ...] = ()
     stay: Stay = Stay()
     alerts: Mapping[str, OpenAlert] = field(default_factory=dict)
-    #: No entry leaves before this instant; spares the search on every event.
-    next_expiry: int = 2**62
+    #: Nothing is to leave up to this instant; spares the search on every event.
+    next_expiry: int = _NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Applied:
 
 
 _NO_SERIES = Series()
+_TICKED = frozenset({TIME})
 
 
 def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10 * MINUTE) -> Applied:
@@ -65,52 +67,57 @@ def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10
         Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``conflict``, ``too-old`` or ``unsupported``;
             the record stays as it was.
     """
+    now = max(record.now, event.known)
     if isinstance(event, Observation):
-        applied = _observe(record, event, catalogue, max_skew)
+        applied = _observe(record, event, now, catalogue, max_skew)
     elif isinstance(event, Encounter):
-        applied = _encounter(record, event)
+        applied = _encounter(record, event, now)
     else:
-        applied = Applied(record, frozenset({TIME}))
-    return replace(applied, record=_advance(applied.record, event.known))
+        applied = Applied(_at(record, now), _TICKED if now > record.now else frozenset())
+    if now > applied.record.next_expiry:
+        return replace(applied, record=_expire(applied.record))
+    return applied
 
 
-def _observe(record: Record, event: Observation, catalogue: Catalogue, max_skew: int) -> Applied:
+def _observe(record: Record, event: Observation, now: int, catalogue: Catalogue, max_skew: int) -> Applied:
     analyte, entry = _read(event, catalogue)
-    now = max(record.now, event.issued)
+    name = analyte.name
     if event.effective > event.issued + max_skew:
         raise Refused("implausible", "effective lies after issued")
     if event.effective < now - _LONGEST_LIFE:
         raise Refused("implausible", "effective lies before anyone alive was born")
-    home, known = _find(record, event.id, analyte.name)
-    if known is None:
-        return _first(record, analyte, entry, now)
+    found = _find(record, event.id)
+    if found is None:
+        return _first(record, name, entry, now)
+    home, known = found
     if entry.version < known.version:
-        return Applied(record)
+        return Applied(_at(record, now))
     if entry.version == known.version:
-        if home != analyte.name or entry.content != known.content:
+        if home != name or entry.content != known.content:
             raise Refused("conflict", "the same version of this observation came with another content")
-        return Applied(record)
-    if home == analyte.name:
+        return Applied(_at(record, now))
+    if home == name:
         changed = {home: record.series[home].put(entry, known)}
     else:
         changed = {
             home: record.series[home].without(known),
-            analyte.name: record.series.get(analyte.name, _NO_SERIES).put(entry, None),
+            name: record.series.get(name, _NO_SERIES).put(entry, None),
         }
-    return Applied(_with(record, changed), frozenset(changed), frozenset({event.id}))
+    return Applied(_with(record, changed, now), frozenset(changed), frozenset({event.id}))
 
 
-def _first(record: Record, analyte: Analyte, entry: Entry, now: int) -> Applied:
+def _first(record: Record, name: str, entry: Entry, now: int) -> Applied:
     """An observation of which no version is kept."""
-    name = analyte.name
     series = record.series.get(name, _NO_SERIES)
     if entry.effective >= now - kept(name):
-        return Applied(_with(record, {name: series.put(entry, None)}), frozenset({name}))
+        return Applied(_with(record, {name: series.put(entry, None)}, now), frozenset({name}))
     correction = entry.version > 1 or entry.status in WITHDRAWN or entry.status in {"corrected", "amended"}
     if correction or entry.effective < now - KEPT_LONG:
         raise Refused("too-old", "the observation lies before what is kept, so it cannot be corrected or added")
     widened = Series(series.entries, widen(series.extremes, [entry]))
-    return Applied(_with(record, {name: widened}), frozenset({name}))
+    if widened.extremes == series.extremes:
+        return Applied(_at(record, now))
+    return Applied(_with(record, {name: widened}, now), frozenset({name}))
 
 
 def kept(analyte: str) -> int:
@@ -146,53 +153,65 @@ def _read(event: Observation, catalogue: Catalogue) -> tuple[Analyte, Entry]:
     return analyte, entry
 
 
-def _find(record: Record, observation: str, likely: str) -> tuple[str, Entry | None]:
-    """Where an observation is kept; a correction may have given it another code."""
-    series = record.series.get(likely)
-    if series is not None and observation in series.by_id:
-        return likely, series.by_id[observation]
-    for name, other in record.series.items():
-        if observation in other.by_id:
-            return name, other.by_id[observation]
-    return likely, None
+def _find(record: Record, observation: str) -> tuple[str, Entry] | None:
+    """Where an observation is kept: a correction may have given it another code."""
+    for name, series in record.series.items():
+        entry = series.by_id.get(observation)
+        if entry is not None:
+            return name, entry
+    return None
 
 
-def _encounter(record: Record, event: Encounter) -> Applied:
+def _encounter(record: Record, event: Encounter, now: int) -> Applied:
     if event.action in {"merge", "unmerge"}:
         raise Refused("unsupported", f"this release does not act on the action {event.action}")
     entry = StayEvent.of(event)
     known = next((other for other in record.events if other.id == entry.id), None)
     if known is not None and entry.version < known.version:
-        return Applied(record)
+        return Applied(_at(record, now))
     if known is not None and entry.version == known.version:
         if entry != known:
             raise Refused("conflict", "the same version of this encounter record came with another content")
-        return Applied(record)
+        return Applied(_at(record, now))
     events = tuple(sorted((*(e for e in record.events if e is not known), entry), key=StayEvent.order))
-    return Applied(replace(record, events=events, stay=fold(events)), frozenset({ENCOUNTER}))
+    return Applied(replace(record, now=now, events=events, stay=fold(events)), frozenset({ENCOUNTER}))
 
 
-def _with(record: Record, changed: Mapping[str, Series]) -> Record:
-    series = {**record.series, **changed}
-    return replace(record, series=series, next_expiry=min(record.next_expiry, _next_expiry(changed)))
+def _at(record: Record, now: int) -> Record:
+    return record if now == record.now else replace(record, now=now)
+
+
+def _with(record: Record, changed: Mapping[str, Series], now: int) -> Record:
+    # Each observation comes through here: the constructor is several times as quick as replace().
+    return Record(
+        now,
+        {**record.series, **changed},
+        record.events,
+        record.stay,
+        record.alerts,
+        min(record.next_expiry, _next_expiry(changed)),
+    )
 
 
 def _next_expiry(series: Mapping[str, Series]) -> int:
-    ends = [one.entries[0].effective + kept(name) for name, one in series.items() if one.entries]
-    ends += [(one.extremes[0].day + 1) * DAY + KEPT_LONG for one in series.values() if one.extremes]
-    return min(ends, default=2**62)
+    """The last instant at which everything in these series is still kept."""
+    ends = [_NEVER]
+    for name, one in series.items():
+        if one.entries:
+            ends.append(one.entries[0].effective + kept(name))
+        if one.extremes:
+            ends.append((one.extremes[0].day + 1) * DAY + KEPT_LONG - 1)
+    return min(ends)
 
 
-def _advance(record: Record, known: int) -> Record:
-    """Time moves on to ``known`` at the least, and what is older than is kept becomes daily extremes."""
-    now = max(record.now, known)
-    if now <= record.next_expiry:
-        return replace(record, now=now) if now != record.now else record
-    last_day = (now - KEPT_LONG) // DAY
+def _expire(record: Record) -> Record:
+    """What is older than is kept becomes daily extremes, and extremes go in their turn."""
+    last_day = (record.now - KEPT_LONG) // DAY
     series = {
-        name: one.expire(now - kept(name)).drop_days_before(last_day) for name, one in record.series.items()
+        name: one.expire(record.now - kept(name)).drop_days_before(last_day)
+        for name, one in record.series.items()
     }
-    return replace(record, now=now, series=series, next_expiry=_next_expiry(series))
+    return replace(record, series=series, next_expiry=_next_expiry(series))
 
 
 class _Stored(msgspec.Struct, array_like=True):

@@ -94,9 +94,21 @@ class Series:
 
     def put(self, entry: Entry, replaced: Entry | None) -> "Series":
         """With ``entry``, and without the lower version of it."""
-        entries = [kept for kept in self.entries if kept is not replaced] if replaced else list(self.entries)
-        insort(entries, entry, key=_ORDER)
-        return Series(tuple(entries), self.extremes)._expire_first(len(entries) - MOST_ENTRIES)
+        if replaced is None and (not self.entries or _ORDER(self.entries[-1]) < _ORDER(entry)):
+            after = self._append(entry)
+        else:
+            entries = [kept for kept in self.entries if kept is not replaced]
+            insort(entries, entry, key=_ORDER)
+            after = Series(tuple(entries), self.extremes)
+        return after._expire_first(len(after.entries) - MOST_ENTRIES)
+
+    def _append(self, entry: Entry) -> "Series":
+        """With an entry that is the newest. Nearly all are, so what was derived from the others is carried over."""
+        after = Series((*self.entries, entry), self.extremes)
+        after.by_id = {**self.by_id, entry.id: entry}
+        if entry.value is not None:
+            after.times, after.values = [*self.times, entry.effective], [*self.values, entry.value]
+        return after
 
     def without(self, replaced: Entry) -> "Series":
         """Without an entry that moved to another series."""
@@ -104,12 +116,18 @@ class Series:
 
     def expire(self, horizon: int) -> "Series":
         """What was effective before ``horizon`` turned into daily extremes."""
+        if not self.entries or self.entries[0].effective >= horizon:
+            return self
         return self._expire_first(bisect_left(self.entries, horizon, key=_EFFECTIVE))
 
     def _expire_first(self, number: int) -> "Series":
         if number <= 0:
             return self
-        return Series(self.entries[number:], widen(self.extremes, self.entries[:number]))
+        gone = self.entries[:number]
+        after = Series(self.entries[number:], widen(self.extremes, gone))
+        numeric = sum(entry.value is not None for entry in gone)
+        after.times, after.values = self.times[numeric:], self.values[numeric:]
+        return after
 
     def drop_days_before(self, day: int) -> "Series":
         """Without the extremes of the days before ``day``."""

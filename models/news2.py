@@ -22,6 +22,8 @@ from models.scorer import Scored, age_minutes
 
 #: FiO2 of room air; more than this is oxygen.
 _ROOM_AIR = 0.21
+#: The analytes of components that are not called like theirs.
+_READ_FROM = {"spo2": ("spo2", "sao2"), "oxygen": ("fio2", "oxygen_flow")}
 
 
 class _Line(BaseModel):
@@ -140,7 +142,7 @@ class News2:
             band=_band(known, any(part.points == 3 for part in parts)),
             abstained=bool(missing) and known < self.policy.levels[0].raise_at,
             low=known,
-            high=most,
+            high=known + sum(part.most for part in parts if part.entry is None and _measured_once(record, part)),
             interval=(float(known), float(most)),
             title=_title(known, missing),
             reasons=_reasons(parts, record.now),
@@ -190,6 +192,12 @@ class News2:
         entry = series.last(record.now) if series else None
         oldest = record.now - int(self.table.conduct.maximum_age_hours * HOUR)
         return entry if entry is not None and entry.effective >= oldest else None
+
+
+def _measured_once(record: Record, part: _Part) -> bool:
+    """Whether a missing component has a kept value that grew too old: only then may it hold an alert open."""
+    series = (record.series.get(name) for name in _READ_FROM.get(part.name, (part.name,)))
+    return any(one is not None and one.last() is not None for one in series)
 
 
 def _measured(name: str, entry: Entry | None, scale: _Scale) -> _Part:

@@ -30,9 +30,9 @@ Matrix = NDArray[np.float32]
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.03,
-    "num_leaves": 31,
+    "num_leaves": 15,
     "min_data_in_leaf": 200,
-    "feature_fraction": 0.3,
+    "feature_fraction": 0.1,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 10.0,

@@ -1,6 +1,7 @@
 """The embedded broker: Apache Kafka itself, on this machine alone, without Docker.
 
-Its jars come from Maven once and are kept in a cache; data, log files and process ids lie in a data directory::
+Its jars come from Maven once and are kept in a cache; data, log files and process ids lie in a data
+directory::
 
     <data dir>/kafka/cluster.json            the cluster's id, its number of nodes and its first port
     <data dir>/kafka/node-1/server.properties
@@ -8,8 +9,8 @@ Its jars come from Maven once and are kept in a cache; data, log files and proce
     <data dir>/kafka/node-1/kafka.log        and kafka.log.1 of the run before
     <data dir>/kafka/node-1/data/
 
-Every node is controller and broker at once (KRaft) and listens on 127.0.0.1 only: node *i* on ``port + 2(i - 1)``, its
-controller on the port after that.
+Every node is controller and broker at once (KRaft) and listens on 127.0.0.1 only: node *i* on
+``port + 2(i - 1)``, its controller on the port after that.
 """
 
 import fcntl
@@ -22,13 +23,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -38,8 +40,12 @@ DEFAULT_PORT = 9092
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
 
-_HERE = Path(__file__).resolve().parent
-_DEPLOY = next(d for d in (_HERE / "broker_files", _HERE.parent / "deploy" / "broker") if d.is_dir())
+# In a checkout, or where a wheel puts it.
+_PLACES = (
+    Path(__file__).resolve().parents[1] / "deploy",
+    Path(sysconfig.get_path("data")) / "share" / "vagt",
+)
+_DEPLOY = next(place / "broker" for place in _PLACES if (place / "broker").is_dir())
 
 # The defaults of Kafka's own start script, with less memory and no JMX.
 _BROKER_JVM = (
@@ -66,7 +72,7 @@ class BrokerError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One node: ``pid`` is None when its process does not run, ``answers`` says that its port accepts connections."""
+    """One node: ``pid`` is None when it does not run, ``answers`` says that its port accepts connections."""
 
     node: int
     port: int
@@ -89,10 +95,10 @@ class BrokerStatus:
 
 
 class Broker:
-    """An Apache Kafka of ``nodes`` nodes whose data lie in ``data_dir``; with more than one node, topics may be replicated.
+    """An Apache Kafka of ``nodes`` nodes with its data in ``data_dir``; three nodes may keep three replicas.
 
-    ``port`` is the first of ``2 * nodes`` consecutive ports. Starting what runs and stopping what does not are no errors,
-    and several programs may do so at the same time: they take turns by a lock in the data directory.
+    ``port`` is the first of ``2 * nodes`` consecutive ports. Starting what runs and stopping what does not
+    are no errors, and several programs may do so at once: they take turns by a lock in the data directory.
     """
 
     def __init__(self, data_dir: Path, port: int = DEFAULT_PORT, nodes: int = 1) -> None:
@@ -145,12 +151,13 @@ class Broker:
             return
         if cluster.nodes != self.nodes:
             raise BrokerError(
-                f"The data in {self._dir} are those of a broker with --nodes {cluster.nodes}, not {self.nodes}: "
-                "say so, or take another --data-dir."
+                f"The data in {self._dir} are those of a broker with --nodes {cluster.nodes}, "
+                f"not {self.nodes}: say so, or take another --data-dir."
             )
         if running and cluster.port != self.port:
             raise BrokerError(
-                f"The broker of {self._dir} already runs on port {cluster.port}: stop it before you move it to {self.port}."
+                f"The broker of {self._dir} already runs on port {cluster.port}: "
+                f"stop it before you move it to {self.port}."
             )
 
     def _start(self, nodes: Sequence[int], cluster: "_Cluster | None", tell: Callable[[str], None]) -> None:
@@ -221,9 +228,8 @@ share.coordinator.state.topic.min.isr={in_sync}
         said = [tool.communicate()[0].strip() for tool in tools]
         for node, tool, text in zip(new, tools, said, strict=True):
             if tool.returncode != 0:
-                raise BrokerError(
-                    f"Kafka could not prepare {self._node_dir(node)}: {text.splitlines()[-1] if text else 'no reason given'}"
-                )
+                reason = text.splitlines()[-1] if text else "no reason given"
+                raise BrokerError(f"Kafka could not prepare {self._node_dir(node)}: {reason}")
 
     def _spawn(self, node: int, java: list[str]) -> None:
         log = self._log(node)
@@ -287,7 +293,7 @@ share.coordinator.state.topic.min.isr={in_sync}
             self._pid_file(node).unlink(missing_ok=True)
 
     def _pid(self, node: int) -> int | None:
-        """Return the process id of a node that we started and that runs: never that of a program which got its id later."""
+        """Return a running node's process id: never that of a program which got the same id later."""
         try:
             pid = int(self._pid_file(node).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -335,7 +341,7 @@ class _Cluster:
 
 
 def free_port(nodes: int = 1) -> int:
-    """Return the first of ``2 * nodes`` consecutive free ports, below those that outgoing connections take."""
+    """Return the first of ``2 * nodes`` free ports in a row, below those that outgoing connections take."""
     bases = range(20_000, 32_000, 2 * nodes)
     for base in random.sample(bases, len(bases)):
         if all(_is_free(port) for port in range(base, base + 2 * nodes)):
@@ -349,7 +355,7 @@ def fetch_jars(tell: Callable[[str], None] = lambda _: None) -> Path:
     Raises BrokerError when Maven is missing or cannot fetch them.
     """
     pom = _DEPLOY / "pom.xml"
-    version = ElementTree.parse(pom).findtext(".//{*}kafka.version")
+    version = ET.parse(pom).findtext(".//{*}kafka.version")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vagt"
     jars = cache / f"kafka-{version}"
     if jars.is_dir():

@@ -1,5 +1,7 @@
 """Dead letters: the original bytes with their key and headers, where they came from, and why they could not be used."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.catalogue import Refused
@@ -18,6 +20,9 @@ class Source:
     headers: tuple[tuple[str, bytes], ...]
 
 
+#: What the dead letters of one record may hold together: each repeats all its bytes.
+_MOST_BYTES = 64 * 1024 * 1024
+
 #: Headers of a dead letter that this service writes; a replayed record sheds them.
 OWN_HEADERS = ("reason", "detail", "topic", "partition", "offset", "item")
 
@@ -34,3 +39,19 @@ def headers(source: Source, item: int, refused: Refused) -> list[tuple[str, byte
     }
     kept = [header for header in source.headers if header[0] not in own]
     return kept + [(name, text.encode()) for name, text in own.items()]
+
+
+def bounded(refusals: Sequence[tuple[int, Refused]], size: int) -> Sequence[tuple[int, Refused]]:
+    """The refusals of a record of ``size`` bytes that get dead letters of their own, and one for the others.
+
+    A megabyte of small unusable objects would otherwise become gigabytes of dead letters.
+    """
+    most = max(1, _MOST_BYTES // max(size, 1))
+    if len(refusals) <= most:
+        return refusals
+    others = Counter(refused.reason for _, refused in refusals[most - 1 :])
+    counted = ", ".join(f"{reason} {count}" for reason, count in others.most_common())
+    return [
+        *refusals[: most - 1],
+        (refusals[most - 1][0], Refused("too-many", f"this object and others of the record: {counted}")),
+    ]

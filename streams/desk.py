@@ -58,6 +58,7 @@ class Desk:
         await restore(self._settings, self._store, self._changelog, wanted)
         await outputs.flush()
         self._shards = shards
+        await self.heartbeat()
         _LOG.info("partitions.taken", partitions=wanted)
 
     async def release(self) -> None:
@@ -92,7 +93,7 @@ class Desk:
         """Tell the readers of ``alerts`` that each partition of this worker is awake."""
         outputs = await self.outputs()
         for partition in list(self._shards):
-            beat = {"heartbeat": True, "partition": partition, "at": _now()}
+            beat = {"heartbeat": True, "live": self._settings.live, "partition": partition, "at": _now()}
             await outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
 
     async def handle(self, source: Source) -> None:
@@ -140,7 +141,8 @@ class Desk:
                 shard.put(patient, decision.record)
             await self._say(shard, key, decision.scores, decision.alerts)
             refusals += [(used[position][0], refused) for position, refused in decision.refusals]
-        for index, refused in sorted(refusals, key=lambda one: one[0]):
+        refusals.sort(key=lambda one: one[0])
+        for index, refused in deadletter.bounded(refusals, len(source.value or b"")):
             await self._set_aside(shard, source, index, refused)
 
     async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:

@@ -27,15 +27,15 @@ _MAY_PASS = {"NotControllerError", "RequestTimedOutError"}
 
 
 class TopicError(RuntimeError):
-    """The cluster does not answer or does not create a topic; the message is a sentence for the person who runs it."""
+    """The cluster does not answer or refuses a topic; the message is one sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic as it shall be.
 
-    ``settings`` are Kafka's own names and values. Only topics ``keyed_by_patient`` must have just this number of
-    ``partitions``: a patient's records meet by it.
+    ``settings`` are Kafka's own names and values. Only topics ``keyed_by_patient`` must have just this number
+    of ``partitions``: a patient's records meet by it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A topic that exists otherwise than it shall; ``setting`` is ``partitions``, ``replication`` or Kafka's name."""
+    """How an existing topic differs; ``setting`` is ``partitions``, ``replication`` or Kafka's own name."""
 
     topic: str
     setting: str
@@ -57,14 +57,14 @@ class Difference:
 def topics(partitions: int = 4, prefix: str = "", doors: Iterable[str] = ()) -> tuple[Topic, ...]:
     """Return every topic of a deployment.
 
-    ``doors`` are the names of a platform's own topics: whatever their owner decided is left to them, but their records may
-    be as large as those of `events`.
+    ``doors`` are the names of a platform's own topics: what their owner decided is left to them, but their
+    records may be as large as those of `events`.
     """
     large = {"max.message.bytes": str(MAX_RECORD + _BATCH_ROOM)}
     # A dead letter is a record of any topic with the headers that explain it.
     larger = {"max.message.bytes": str(MAX_RECORD + MIB)}
-    # Never compact,delete: a state that is deleted by age is lost, and recovery waits for ever at the gap it leaves.
-    # Short segments, since a segment is compacted only once it is closed, and recovery reads what is not compacted.
+    # Never compact,delete: a state deleted by age is lost, and recovery waits for ever at the gap it leaves.
+    # Short segments, since only closed ones are compacted, and recovery reads all that is not compacted.
     state = {
         "cleanup.policy": "compact",
         "segment.bytes": str(64 * MIB),
@@ -93,7 +93,8 @@ def ensure(
 ) -> list[Difference]:
     """Create the topics that are missing and return how the others differ from what they shall be.
 
-    What exists is never changed. Several workers may call this at once. On return every partition has a leader.
+    What exists is never changed. Several workers may call this at once. On return every partition has a
+    leader.
     Raises TopicError when the cluster does not answer, or refuses a topic.
     """
     deadline = time.monotonic() + timeout_s

@@ -1,6 +1,7 @@
 """Run one worker: topics first, then the Faust app, until a signal ends it."""
 
 import asyncio
+import fcntl
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -18,17 +19,40 @@ from streams.settings import Settings
 _LOG = logger(__name__)
 
 
+class WorkerError(RuntimeError):
+    """The worker cannot run; the message is one sentence for the person who started it."""
+
+
 def run(settings: Settings, name: str) -> None:
-    """Run the worker called ``name`` (its state lies under that name) until SIGINT or SIGTERM."""
+    """Run the worker called ``name`` (its state lies under that name) until SIGINT or SIGTERM.
+
+    It ends the process: with status 0 after a signal, with 1 when the app could not go on.
+
+    Raises:
+        TopicError: the cluster does not answer, or refuses a topic.
+        WorkerError: a worker of that name runs on this disk.
+    """
+    folder = Path(settings.data_dir) / "workers" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkerError(
+                f"A worker called {name} already runs in {folder}: give this one another --name."
+            ) from None
+        _run(settings, name, folder)
+
+
+def _run(settings: Settings, name: str, folder: Path) -> None:
     wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics)
     for difference in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication):
         _LOG.warning("topic.differs", **asdict(difference))
     decider = Decider(catalogue(), shipped(), settings.max_skew_ms)
-    folder = Path(settings.data_dir) / "workers" / name
-    folder.mkdir(parents=True, exist_ok=True)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build(settings, decider, folder)
     worker = Worker(app, loop=loop, loglevel=logging.WARNING, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None
     _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.scorers])
     worker.execute_from_commandline()

@@ -31,6 +31,11 @@ class Record(NamedTuple):
     at_ms: int
     value: Item | list[Item]
 
+    @property
+    def items(self) -> list[Item]:
+        """The record's objects, whether it holds one or an array."""
+        return self.value if isinstance(self.value, list) else [self.value]
+
 
 @dataclass(frozen=True, slots=True)
 class Stay:

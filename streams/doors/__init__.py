@@ -1,14 +1,15 @@
 """Doors: topics in other forms, or with several patients to a record, translated and written to ``events``.
 
-A door checks what it lets in, so that what it cannot use is set aside with the sender's own bytes.
+A door checks what it lets in, so that what nobody can use is set aside with the sender's own bytes.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from features.catalogue import Refused
 from streams import deadletter, kafka
@@ -29,19 +30,19 @@ _MOST_PENDING = 2_000
 class Doors:
     """The doors of one worker. Not thread-safe: all calls come from the worker's loop.
 
-    A send that failed is never forgotten: from then on ``handle`` and ``settle`` raise, so that no offset is committed
-    beyond a record that the broker does not have, and nothing of a patient overtakes what was lost.
+    A send that failed is never forgotten: from then on ``handle`` and ``settle`` raise, so that no offset is
+    committed for a record that the broker does not have, and nothing of a patient overtakes what was lost.
+    The worker that takes over reads the same records again; repeated ids change nothing.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._zone = ZoneInfo(settings.timezone)
         self._events = settings.topic("events")
         self._dead = settings.topic("deadletter")
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._pending: set[asyncio.Future[Any]] = set()
-        self._failure: BaseException | None = None
+        self._failure: KafkaError | None = None
 
     async def handle(self, source: Source, form: str) -> None:
         """Translate one record of a door that speaks ``form`` (``native`` or ``fhir``).
@@ -51,36 +52,21 @@ class Doors:
         """
         if len(self._pending) >= _MOST_PENDING:
             await self.settle()
-        refusals: list[tuple[int, Refused]] = []
-        try:
-            translation = self._translate(source, form)
-        except Refused as refused:
-            refusals.append((0, refused))
-        else:
-            refusals += translation.refusals
-            for key, value in records(translation.items):
-                if len(value) <= self._settings.max_event_bytes:
-                    await self._send(
-                        self._events,
-                        value,
-                        key,
-                        partition=partition_of(key, self._settings.partitions),
-                        timestamp_ms=source.timestamp,
-                    )
-                else:
-                    refusals.append((0, Refused("too-large", f"{len(value)} bytes once translated, for one patient")))
-        for item, refused in refusals:
-            await self._send(
-                self._dead, source.value, source.key, headers=deadletter.headers(source, item, refused)
-            )
-            _LOG.info(
-                "deadletter",
-                reason=refused.reason,
-                topic=source.topic,
-                partition=source.partition,
-                offset=source.offset,
-                item=item,
-            )
+        most = self._settings.max_event_bytes
+        translation = _translate(source, form, most)
+        refusals = list(translation.refusals)
+        for key, value in records(translation.items):
+            if len(value) > most:
+                refusals.append(
+                    (0, Refused("too-large", f"a patient's part is {len(value)} bytes when translated"))
+                )
+                continue
+            partition = partition_of(key, self._settings.partitions)
+            await self._send(self._events, value, key, partition=partition, timestamp_ms=source.timestamp)
+        for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
+            head = deadletter.headers(source, item, refused)
+            await self._send(self._dead, source.value, source.key, headers=head)
+            _LOG.info("deadletter", reason=refused.reason, item=item, **_place(source))
 
     async def settle(self) -> None:
         """Wait until the broker has all that was sent.
@@ -98,24 +84,13 @@ class Doors:
         if self._producer is not None:
             await self._producer.stop()
 
-    def _translate(self, source: Source, form: str) -> Translation:
-        document = load(source.value, self._settings.max_event_bytes)
-        try:
-            if form == "fhir":
-                return fhir.translate(document, self._zone, source.timestamp)
-            return native.translate(document)
-        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-            # A fault of the door's own: this record is set aside, and the next one is read.
-            _LOG.error("door.failed", topic=source.topic, partition=source.partition, offset=source.offset)
-            raise Refused("internal-error", type(error).__name__) from None
-
-    async def _send(self, topic: str, value: bytes | None, key: bytes | None, **where: Any) -> None:
+    async def _send(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
         if self._failure is not None:
             raise self._failure
         try:
             producer = await self._started()
-            sent = await producer.send(topic, value, key, **where)
-        except BaseException as error:
+            sent = await producer.send(topic, value, key, **more)
+        except KafkaError as error:
             self._failure = error
             raise
         self._pending.add(sent)
@@ -123,9 +98,9 @@ class Doors:
 
     def _done(self, sent: "asyncio.Future[Any]") -> None:
         self._pending.discard(sent)
-        failure = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        failure = KafkaError("the producer was stopped") if sent.cancelled() else sent.exception()
         if failure is not None and self._failure is None:
-            self._failure = failure
+            self._failure = failure if isinstance(failure, KafkaError) else KafkaError(type(failure).__name__)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -136,8 +111,8 @@ class Doors:
             return self._producer
 
 
-def records(items: tuple[tuple[str, dict[str, Any]], ...]) -> list[tuple[bytes, bytes]]:
-    """Key and value of a record of ``events`` for each patient, each with the patient's objects in their order."""
+def records(items: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[bytes, bytes]]:
+    """Key and value of one record of ``events`` for each patient, the objects in their order."""
     by_patient: dict[str, list[dict[str, Any]]] = {}
     for patient, item in items:
         by_patient.setdefault(patient, []).append({**item, "origin": "vagt"})
@@ -145,3 +120,21 @@ def records(items: tuple[tuple[str, dict[str, Any]], ...]) -> list[tuple[bytes, 
         (patient.encode(), orjson.dumps(group[0] if len(group) == 1 else group))
         for patient, group in by_patient.items()
     ]
+
+
+def _translate(source: Source, form: str, most: int) -> Translation:
+    try:
+        document = load(source.value, most)
+        if form == "fhir":
+            return fhir.translate(document, source.timestamp)
+        return native.translate(document)
+    except Refused as refused:
+        return Translation((), ((0, refused),))
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+        # A fault of the door's own: this record is set aside, and the next one is read.
+        _LOG.error("door.failed", error=type(error).__name__, **_place(source))
+        return Translation((), ((0, Refused("internal-error", type(error).__name__)),))
+
+
+def _place(source: Source) -> dict[str, Any]:
+    return {"topic": source.topic, "partition": source.partition, "offset": source.offset}

@@ -1,10 +1,13 @@
-"""A platform's own topics in the native form: as on ``events``, but a record may hold several patients' objects."""
+"""A platform's own topics in the native form: as on ``events``, but a record may hold several patients."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from features.catalogue import Refused
-from features.events import parse
+from features.catalogue import Refused, catalogue
+from features.events import WITHDRAWN, Observation, parse
+
+#: The statuses of an observation whose value, if any, does not count.
+VALUELESS = WITHDRAWN | {"registered"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,7 @@ class Translation:
     """What a door made of a document.
 
     Args:
-        items: (patient, object of the native form), in the document's order; ``features.events.parse`` takes each.
+        items: (patient, object of the native form), in the document's order, each checked.
         refusals: (index of the part at fault within the document, why).
     """
 
@@ -29,13 +32,27 @@ def translate(document: Any) -> Translation:
     refusals: list[tuple[int, Refused]] = []
     for index, part in enumerate(parts):
         try:
-            items.append((parse(part, patient_of(part)).patient, part))
+            items.append((checked(part), part))
         except Refused as refused:
             refusals.append((index, refused))
     return Translation(tuple(items), tuple(refusals))
 
 
-def patient_of(item: Any) -> str:
-    """The patient whom an object names, as far as one can tell before it is checked."""
+def checked(item: Any) -> str:
+    """The patient of an object in native form, once all that needs no patient's record has been checked.
+
+    Raises:
+        Refused: ``schema``, ``missing-subject``, ``unsupported``, ``unknown-code``, ``unknown-unit`` or
+            ``implausible``.
+    """
     patient = item.get("patient") if isinstance(item, dict) else None
-    return patient if isinstance(patient, str) else ""
+    event = parse(item, patient if isinstance(patient, str) else "")
+    if isinstance(event, Observation):
+        system, code = event.code.system, event.code.code
+        analyte = catalogue().analyte_for(system, code)
+        if event.status not in VALUELESS:
+            if event.value is not None:
+                catalogue().canonical(system, code, event.value, event.unit)
+            else:
+                catalogue().canonical_text(analyte, event.text or "")
+    return event.patient

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from streams.broker import Broker, BrokerError, free_port
 from streams.commands.broker import broker as command
-from streams.topics import topics
 from streams.topics import ensure as ensure_topics
+from streams.topics import topics
 
 pytestmark = pytest.mark.broker
 
@@ -172,7 +172,7 @@ def test_a_node_that_cannot_start_names_its_log_and_is_not_left_behind(tmp_path)
     broker.start()
     broker.stop()
     properties = tmp_path / "kafka" / "node-1" / "data" / "meta.properties"
-    properties.write_text("version=1\nnode.id=1\ncluster.id=another\n")
+    properties.write_text("version=1\nnode.id=7\ncluster.id=another\n")
     with pytest.raises(BrokerError, match=r"node-1/kafka\.log says why"):
         broker.start()
     assert processes_of(tmp_path) == []

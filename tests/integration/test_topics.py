@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
 from streams.topics import MAX_RECORD, MIB, Difference, TopicError, ensure, topics
@@ -85,13 +86,10 @@ def test_a_kafka_that_does_not_answer_is_named(unused_tcp_port):
         ensure(f"127.0.0.1:{unused_tcp_port}", topics(), timeout_s=0.5)
 
 
-def test_events_take_a_record_of_32_mib_and_dead_letters_its_headers_too(broker, topic_prefix):
+async def test_events_take_a_record_of_32_mib_and_dead_letters_its_headers_too(broker, topic_prefix):
     ensure(broker, topics(prefix=topic_prefix))
-    producer = KafkaProducer(bootstrap_servers=broker, max_request_size=40 * MIB, buffer_memory=80 * MIB)
-    try:
+    async with AIOKafkaProducer(bootstrap_servers=broker, max_request_size=40 * MIB) as producer:
         value = bytes(MAX_RECORD)
-        producer.send(topic_prefix + "events", key=b"p-1", value=value).get(timeout=30)
+        await producer.send_and_wait(topic_prefix + "events", key=b"p-1", value=value)
         headers = [("detail", bytes(512 * 1024))]
-        producer.send(topic_prefix + "deadletter", key=b"p-1", value=value, headers=headers).get(timeout=30)
-    finally:
-        producer.close()
+        await producer.send_and_wait(topic_prefix + "deadletter", key=b"p-1", value=value, headers=headers)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from models import utility as u
 
-#: Thirty hours, labelled from hour 12: onset is hour 18, and the hours that count are 6 (t = -12) to 21 (t = +3).
+#: Thirty hours, labelled from hour 12: onset is hour 18, and hours 6 (t = -12) to 21 (t = +3) count.
 SEPTIC = [0] * 12 + [1] * 18
 WELL = [0] * 20
-#: Alerts earn (0 + 1 + ... + 6) / 6 up to t = -6 and (8 + 7 + ... + 0) / 9 after; silence costs 2 (1 + ... + 9) / 9.
+#: Alerts earn (0 + ... + 6) / 6 up to t = -6, then (8 + ... + 0) / 9; silence costs 2 (1 + ... + 9) / 9.
 ATTAINABLE = 3.5 + 4.0 + 10.0
 
 
@@ -49,7 +49,7 @@ def reyna_normalised(labels, predictions):
 
 @st.composite
 def cohorts(draw):
-    """Stays with at least one septic among them, each with hourly scores on a coarse grid, so that scores tie."""
+    """Stays with a septic one among them, each with hourly scores on a coarse grid, so that scores tie."""
     lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=6))
     labels = []
     for number, length in enumerate(lengths):

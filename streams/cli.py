@@ -1,0 +1,42 @@
+"""The command line, `vagt`: each command imports what it needs when it runs, so that `--help` is quick."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from streams.commands.deadletter import deadletter
+from streams.commands.models import evaluate, train
+from streams.commands.replay import replay
+from streams.commands.up import up
+from streams.commands.worker import worker
+
+
+class _Broker(TyperGroup):
+    """`vagt broker`, imported when it is asked for: Kafka's client takes long to load."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        commands = import_module("streams.commands.broker").broker
+        return typer.main.get_command(commands).make_context(*args, **extra)
+
+
+app = typer.Typer(
+    name="vagt",
+    help="Watches over patients: early warnings from vital signs and blood tests, as they arrive on Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+app.command()(worker)
+app.add_typer(
+    typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone."
+)
+app.command()(replay)
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(deadletter, name="deadletter")
+
+if __name__ == "__main__":
+    app()

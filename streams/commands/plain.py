@@ -1,0 +1,60 @@
+"""What can be expected to fail, told to the person at the terminal in a sentence and not as a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+FAILED = 1
+WRONG_USAGE = 2
+
+
+def fail(message: object, status: int = FAILED) -> NoReturn:
+    """Say on standard error what went wrong, and end the command."""
+    typer.echo(str(message), err=True)
+    raise typer.Exit(status)
+
+
+def settings() -> "Settings":
+    """The settings that the environment gives; a variable that is wrong ends the command."""
+    from pydantic import ValidationError
+
+    from streams.settings import Settings
+
+    try:
+        found = Settings()
+        _ = found.door_forms  # checked only when read
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "VAGT_" + "_".join(map(str, first["loc"])).upper()
+        fail(f"{name} is not usable: {first['msg'].removeprefix('Value error, ')}.", WRONG_USAGE)
+    except ValueError as error:
+        fail(f"{error}.", WRONG_USAGE)
+    return found
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """End the command with a sentence when the broker, a topic or a file is what fails."""
+    from aiokafka.errors import KafkaError as WorkerKafkaError
+    from kafka.errors import KafkaError
+
+    from streams.broker import BrokerError
+    from streams.supervise import UpError
+    from streams.topics import TopicError
+    from streams.worker import WorkerError
+
+    try:
+        yield
+    except (BrokerError, TopicError, WorkerError, UpError) as error:
+        fail(error)
+    except (KafkaError, WorkerKafkaError) as error:
+        fail(
+            f"Kafka failed ({type(error).__name__}): is it still running, and does VAGT_KAFKA_BOOTSTRAP name it?"
+        )
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        fail(error if error.filename is None else f"{error.filename}: {error.strerror}.")

@@ -1,0 +1,147 @@
+"""Reading the dead letters, and sending what is in them again."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import orjson
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from streams.deadletter import OWN_HEADERS
+from streams.kafka import MAX_REQUEST
+from streams.partitioner import partition_of
+from streams.settings import Settings
+from streams.topics import DEADLETTER
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter: why, where its record lay and which of its objects it is about, and the record as it was."""
+
+    reason: str
+    detail: str
+    topic: str
+    partition: str
+    offset: str
+    item: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def place(self) -> str:
+        """Topic, partition, offset and item, for a person."""
+        return f"{self.topic}/{self.partition}/{self.offset}#{self.item}"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How many objects were sent, and why others were left."""
+
+    sent: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+
+def letters(settings: Settings, reason: str | None = None) -> Iterator[Letter]:
+    """All dead letters until now, the oldest first; with a ``reason`` only those.
+
+    Raises:
+        KafkaError: the cluster does not answer.
+    """
+    topic = settings.topic(DEADLETTER)
+    reader = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        fetch_max_bytes=2 * MAX_REQUEST,
+        max_partition_fetch_bytes=2 * MAX_REQUEST,
+    )
+    try:
+        tps = [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]
+        reader.assign(tps)
+        ends = reader.end_offsets(tps)
+        reader.seek_to_beginning()
+        while any(reader.position(tp) < ends[tp] for tp in tps):
+            for tp, records in reader.poll(timeout_ms=500).items():
+                for record in records:
+                    if record.offset >= ends[tp]:
+                        continue
+                    letter = _letter(record.key, record.value, tuple(record.headers))
+                    if reason is None or letter.reason == reason:
+                        yield letter
+    finally:
+        reader.close()
+
+
+def resend(settings: Settings, reason: str | None = None) -> Outcome:
+    """Send the object that each dead letter is about to where it came from, with its key and its own headers.
+
+    Of an array only that object is sent, in an array of its own. What is refused again comes back as a new dead letter;
+    of such twins one is sent.
+
+    Raises:
+        KafkaError: the cluster does not answer, or does not take a record.
+    """
+    outcome = Outcome()
+    producer = KafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        acks="all",
+        max_request_size=MAX_REQUEST,
+        buffer_memory=4 * MAX_REQUEST,
+    )
+    try:
+        waiting = []
+        seen: set[bytes] = set()
+        for letter in letters(settings, reason):
+            if letter.topic not in _inputs(settings):
+                outcome.left[f"{letter.topic or 'an unnamed topic'} is no input of this deployment"] += 1
+                continue
+            value = _object(letter)
+            twin = blake2b(repr((letter.topic, letter.key, value)).encode(), digest_size=16).digest()
+            if twin in seen:
+                continue
+            seen.add(twin)
+            right = None
+            if letter.topic == settings.topic("events") and letter.key is not None:
+                right = partition_of(letter.key, settings.partitions)
+            headers = list(letter.headers)
+            waiting.append(producer.send(letter.topic, value, letter.key, headers=headers, partition=right))
+            outcome.sent += 1
+        for sent in waiting:
+            sent.get(timeout=60)
+    finally:
+        producer.close()
+    return outcome
+
+
+def _inputs(settings: Settings) -> set[str]:
+    return {settings.topic("events"), *settings.door_forms}
+
+
+def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> Letter:
+    own = {name: text.decode(errors="replace") for name, text in headers if name in OWN_HEADERS}
+    item = own.get("item", "0")
+    return Letter(
+        reason=own.get("reason", ""),
+        detail=own.get("detail", ""),
+        topic=own.get("topic", ""),
+        partition=own.get("partition", ""),
+        offset=own.get("offset", ""),
+        item=int(item) if item.isdecimal() else 0,
+        key=key,
+        value=value,
+        headers=tuple(header for header in headers if header[0] not in OWN_HEADERS),
+    )
+
+
+def _object(letter: Letter) -> bytes | None:
+    """The object that a letter is about; the whole record when it is about many, or that is not an array of objects."""
+    if letter.value is None or letter.reason == "too-many":
+        return letter.value
+    try:
+        document = orjson.loads(letter.value)
+    except orjson.JSONDecodeError:
+        return letter.value
+    if not isinstance(document, list) or letter.item >= len(document):
+        return letter.value
+    return orjson.dumps([document[letter.item]])

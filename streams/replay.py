@@ -1,0 +1,167 @@
+"""A data set as events: sent as fast as Kafka takes them, or in the set's own time, so many times faster."""
+
+import asyncio
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from models.datasets.native import Record, Source, Stay
+from streams.kafka import MAX_REQUEST
+from streams.partitioner import partition_of
+from streams.settings import Settings
+from streams.topics import EVENTS
+
+_LINGER_MS = 20
+_BATCH_BYTES = 512 * 1024
+#: After so many records the loop looks after its other tasks.
+_TURN = 200
+
+
+class Message(NamedTuple):
+    """A record ready to be sent: when it became known (ms since the epoch), its patient, and its JSON."""
+
+    at_ms: int
+    patient: bytes
+    value: bytes
+    observations: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a replay is; it is filled while the replay goes on. ``expected`` is None while nobody knows."""
+
+    stays: int = 0
+    records: int = 0
+    observations: int = 0
+    expected: int | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+async def replay(
+    settings: Settings, source: Source, tally: Tally, speed: float | None = None, limit: int | None = None
+) -> None:
+    """Send the first ``limit`` stays of a data set; each patient's records keep their order.
+
+    With a ``speed``, all stays together in the order of time, that many times faster than they happened; without,
+    one stay after the other as fast as possible. The topics must exist.
+
+    Raises:
+        KafkaError: the cluster does not take the records.
+        FileNotFoundError, ValueError: the data set is not what it should be.
+    """
+    if speed is None:
+        messages = _as_they_come(source, tally, limit)
+    else:
+        messages = _paced(_in_time_order(source, tally, limit, settings.data_dir), speed)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=f"{settings.group}-replay",
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=_LINGER_MS if speed is None else 0,
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=MAX_REQUEST,
+    )
+    topic = settings.topic(source.topic)
+    failures: list[BaseException] = []
+
+    def acknowledged(sent: "asyncio.Future[Any]") -> None:
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            failures.append(error)
+
+    await producer.start()
+    try:
+        async for message in messages:
+            partition = partition_of(message.patient, settings.partitions) if source.topic == EVENTS else None
+            try:
+                sent = await producer.send(topic, message.value, message.patient, partition=partition)
+            except MessageSizeTooLargeError:
+                tally.skipped["too-large"] += 1
+                continue
+            sent.add_done_callback(acknowledged)
+            if failures:
+                break
+            tally.records += 1
+            tally.observations += message.observations
+            if tally.records % _TURN == 0:
+                await asyncio.sleep(0)
+        await producer.flush()
+    finally:
+        await producer.stop()
+        tally.skipped.update(source.skipped)
+    if failures:
+        raise failures[0]
+
+
+def _message(patient: str, record: Record) -> Message:
+    items = record.value if isinstance(record.value, list) else [record.value]
+    observations = sum(
+        isinstance(item, dict) and "observation" in (item.get("type"), str(item.get("resourceType")).lower())
+        for item in items
+    )
+    return Message(record.at_ms, patient.encode(), orjson.dumps(record.value), observations)
+
+
+def _stays(source: Source, tally: Tally, limit: int | None) -> "islice[Stay]":
+    def counted() -> Any:
+        for stay in source:
+            tally.stays += 1
+            yield stay
+
+    return islice(counted(), limit)
+
+
+async def _as_they_come(source: Source, tally: Tally, limit: int | None) -> AsyncIterator[Message]:
+    for stay in _stays(source, tally, limit):
+        for record in stay.records:
+            yield _message(stay.patient, record)
+
+
+async def _in_time_order(
+    source: Source, tally: Tally, limit: int | None, scratch: Path
+) -> AsyncIterator[Message]:
+    """All records by time; equal times, and a patient's records always, in the set's order.
+
+    Stays overlap, in some sets all of them, so the records wait in a file and only their times in memory.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    times, counts, starts, patients = array("q"), array("i"), array("q", [0]), array("i")
+    numbers: dict[bytes, int] = {}
+    latest: dict[bytes, int] = {}
+    with tempfile.TemporaryFile(dir=scratch) as waiting:
+        for stay in _stays(source, tally, limit):
+            for message in (_message(stay.patient, record) for record in stay.records):
+                at = latest[message.patient] = max(message.at_ms, latest.get(message.patient, message.at_ms))
+                times.append(at)
+                counts.append(message.observations)
+                patients.append(numbers.setdefault(message.patient, len(numbers)))
+                starts.append(starts[-1] + waiting.write(message.value))
+            await asyncio.sleep(0)
+        tally.expected = len(times)
+        names = list(numbers)
+        for index in sorted(range(len(times)), key=times.__getitem__):
+            waiting.seek(starts[index])
+            value = waiting.read(starts[index + 1] - starts[index])
+            yield Message(times[index], names[patients[index]], value, counts[index])
+
+
+async def _paced(messages: AsyncIterator[Message], speed: float) -> AsyncIterator[Message]:
+    """Hold each message back until its time has come, counted from the first."""
+    clock = asyncio.get_running_loop().time
+    began: tuple[float, int] | None = None
+    async for message in messages:
+        if began is None:
+            began = clock(), message.at_ms
+        due = began[0] + (message.at_ms - began[1]) / 1000 / speed
+        if (wait := due - clock()) > 0:
+            await asyncio.sleep(wait)
+        yield message

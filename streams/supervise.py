@@ -1,0 +1,92 @@
+"""Worker processes: started, started again when they die, and stopped with whoever started them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from streams.settings import Settings
+
+_LOOK_EVERY_S = 0.2
+_PAUSE_S = 2.0
+#: So many deaths within a minute are no accident.
+_MOST_DEATHS = 4
+_STOP_TIMEOUT_S = 20.0
+
+
+class UpError(RuntimeError):
+    """What was started cannot run or go on; the message is one sentence for the person who started it."""
+
+
+class Supervised:
+    """One worker in a process of its own, so that signals reach it only through its supervisor."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.name = name
+        self.log = Path(settings.data_dir) / "logs" / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = os.environ | {
+            "VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+            "VAGT_DATA_DIR": str(settings.data_dir),
+            "VAGT_LIVE": str(settings.live).lower(),
+        }
+
+    async def run(self, tell: Callable[[str], None]) -> None:
+        """Keep the worker alive until this is cancelled; then stop it.
+
+        Raises:
+            UpError: it dies again and again.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
+        try:
+            while True:
+                status = await self._live()
+                if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < 60:
+                    raise UpError(f"{self.name} dies again and again: {self.log} says why.")
+                deaths.append(time.monotonic())
+                tell(f"{self.name} ended with status {status} and is started again; {self.log} says why")
+                await asyncio.sleep(_PAUSE_S)
+        finally:
+            await self._stop()
+
+    def kill(self) -> None:
+        """End the worker at once. Nothing is lost: what it had not made durable is decided again."""
+        if self._process is not None:
+            self._process.kill()
+
+    async def _live(self) -> int:
+        command = [sys.executable, "-P", "-m", "streams.cli", "worker", "--name", self.name]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self._environment,
+            )
+        return await self._ended(self._process)
+
+    async def _stop(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._ended(self._process), _STOP_TIMEOUT_S)
+        except TimeoutError:
+            self._process.kill()
+            self._process.wait()
+
+    @staticmethod
+    async def _ended(process: "subprocess.Popen[bytes]") -> int:
+        while (status := process.poll()) is None:
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return status

@@ -1,0 +1,92 @@
+"""The alerts as they come, a line for each change, for a person at a terminal."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from features.catalogue import catalogue
+from streams.settings import Settings
+from streams.topics import ALERTS
+
+_REASONS_SHOWN = 3
+_DANISH = {
+    "info": "info",
+    "warning": "advarsel",
+    "critical": "kritisk",
+    "raised": "rejst",
+    "escalated": "forværret",
+    "updated": "ændret",
+    "acknowledged": "set",
+    "snoozed": "udsat",
+    "dismissed": "afvist",
+    "resolved": "ovre",
+    "retracted": "trukket tilbage",
+    "expired": "udløbet",
+}
+
+
+def language(environment: Mapping[str, str] = os.environ) -> str:
+    """The reader's language, `da` or `en`, as the environment names it."""
+    named = next(
+        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
+    )
+    return "da" if named.startswith("da") else "en"
+
+
+def line(alert: Mapping[str, Any], tongue: str, zone: ZoneInfo) -> str:
+    """An alert in a line: time, severity, kind, state, title, patient, ward, and what weighed most."""
+    at = datetime.fromisoformat(alert["at"]).astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    severity, state = alert["severity"], alert["state"]
+    if tongue == "da":
+        severity, state = _DANISH[severity], _DANISH[state]
+    place = f"{alert['patient']}, {alert['ward']}" if alert["ward"] else alert["patient"]
+    told = [_reason(reason, tongue) for reason in alert["score"]["reasons"] if reason["feature"] != "rest"]
+    shown = "; ".join(told[:_REASONS_SHOWN])
+    text = f"{at}  {severity:<8}  {alert['kind']:<14}  {state:<9}  {alert['title'][tongue]}  ({place})"
+    return f"{text}  {shown}" if shown else text
+
+
+def _reason(reason: Mapping[str, Any], tongue: str) -> str:
+    known = catalogue().analytes
+    feature = reason["feature"]
+    named = max((name for name in known if f"{feature}_".startswith(f"{name}_")), key=len, default=None)
+    label = feature if named is None else getattr(known[named], tongue)
+    value = reason["value"]
+    shown = f"{value:g}" if isinstance(value, float | int) else value
+    unit = "" if reason["unit"] in (None, "1", "{score}") else f" {reason['unit']}"
+    return label if shown is None else f"{label} {shown}{unit}"
+
+
+@asynccontextmanager
+async def listening(settings: Settings) -> AsyncIterator[AsyncIterator[tuple[int, dict[str, Any]]]]:
+    """All that is said on `alerts` from now on, heartbeats too: the partition and the message.
+
+    Raises:
+        KafkaError: the cluster does not answer.
+    """
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        fetch_max_wait_ms=100,
+    )
+    await reader.start()
+    try:
+        tps = [TopicPartition(settings.topic(ALERTS), partition) for partition in range(settings.partitions)]
+        reader.assign(tps)
+        for tp, end in (await reader.end_offsets(tps)).items():
+            reader.seek(tp, end)
+        yield _messages(reader)
+    finally:
+        await reader.stop()
+
+
+async def _messages(reader: AIOKafkaConsumer) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    async for record in reader:
+        yield record.partition, orjson.loads(record.value)

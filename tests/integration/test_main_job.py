@@ -1,0 +1,85 @@
+"""From event to alert on a real Kafka: the same as the pure step says, however many workers there are."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.patients import ward
+from tests.integration.service import Service, oracle, running
+
+
+@pytest.fixture
+def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Service]:
+    """A deployment without workers yet; its topics exist."""
+    with running(Service(broker, topic_prefix, tmp_path)) as service:
+        yield service
+
+
+def test_the_service_says_what_the_pure_step_says(service: Service) -> None:
+    records = ward(patients=8, hours=24)
+    service.start()
+    service.send(records)
+    service.settle()
+    scores, alerts = oracle(records)
+    assert service.scores() == scores
+    assert service.alerts() == alerts
+    assert {change["state"] for found in alerts.values() for change in found} >= {"raised", "resolved"}
+    assert service.dead() == []
+
+
+def test_three_workers_say_what_one_says(broker: str, tmp_path: Path) -> None:
+    records = ward(patients=20, hours=12, seed=2)
+    said = []
+    for names in (["w1"], ["w1", "w2", "w3"]):
+        folder = tmp_path / str(len(names))
+        folder.mkdir()
+        with running(Service(broker, f"same-{len(names)}.{tmp_path.name}.", folder), *names) as service:
+            service.send(records)
+            service.settle()
+            said.append((service.scores(), service.alerts()))
+    assert said[0] == said[1]
+    assert said[0] == oracle(records)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_when_workers_join_leave_and_are_killed(service: Service) -> None:
+    records = ward(patients=20, hours=24, seed=3)
+    part = len(records) // 5
+    service.start("w1")
+    service.send(records[:part])
+    service.start("w2")
+    service.send(records[part : 2 * part])
+    service.settle()
+    service.send(records[2 * part : 3 * part])
+    service.stop("w1", signal.SIGKILL)
+    service.send(records[3 * part : 4 * part])
+    service.start("w3")
+    service.send(records[4 * part :])
+    assert service.stop("w2") == 0
+    service.settle()
+    scores, alerts = oracle(records)
+    assert service.scores() == scores
+    assert service.alerts() == alerts
+    assert service.dead() == []
+
+
+def test_a_worker_that_starts_again_goes_on_where_it_was(service: Service) -> None:
+    records = ward(patients=5, hours=12, seed=4)
+    for half in (records[: len(records) // 2], records[len(records) // 2 :]):
+        service.start("w1")
+        service.send(half)
+        service.settle()
+        assert service.stop("w1") == 0
+    assert (service.scores(), service.alerts()) == oracle(records)
+
+
+def test_a_worker_with_an_empty_disk_restores_its_records_from_the_changelog(service: Service) -> None:
+    records = ward(patients=5, hours=12, seed=5)
+    for name, half in (("w1", records[: len(records) // 2]), ("w2", records[len(records) // 2 :])):
+        service.start(name)
+        service.send(half)
+        service.settle()
+        service.stop(name)
+    assert (service.scores(), service.alerts()) == oracle(records)
