@@ -1,4 +1,4 @@
-"""The stay: where a patient is and what is known of the person, folded from the encounter records in time order."""
+"""The stay: where a patient is and what is known of the person, as the encounter records add up to it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from datetime import date
 import msgspec
 
 from features.events import Encounter
+from features.instants import DAY
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class StayEvent(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +55,7 @@ class StayEvent(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """The patient's place and person at the newest encounter record. Instants are milliseconds, ``None`` is unknown."""
+    """The patient's place and person at the newest encounter record. Instants in ms; ``None`` is unknown."""
 
     encounter: str | None = None
     ward: str | None = None
@@ -66,12 +69,12 @@ class Stay:
     unit_since: int | None = None
     discharged: int | None = None
 
-    def age_years(self, now: int) -> float | None:
-        """Age at an instant in years of 365.25 days; ``None`` when the birth date is unknown."""
+    def age_years(self, now: int) -> int | None:
+        """Age at an instant in whole years, birthdays counted from midnight UTC; ``None`` when unknown."""
         if self.birth_date is None:
             return None
-        days = now / 86_400_000 - (date.fromisoformat(self.birth_date) - date(1970, 1, 1)).days
-        return days / 365.25
+        born, today = date.fromisoformat(self.birth_date), date.fromordinal(_EPOCH + now // DAY)
+        return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def fold(events: Iterable[StayEvent]) -> Stay:
@@ -84,7 +87,8 @@ def fold(events: Iterable[StayEvent]) -> Stay:
             value = getattr(event, name)
             if value is not None:
                 known[name] = value
-        if event.unit_type is not None and event.unit_type != known.get("unit_type"):
+        moved = event.unit_type != known.get("unit_type") or event.action == "admit"
+        if event.unit_type is not None and moved:
             known |= {"unit_type": event.unit_type, "unit_since": event.at}
         if event.action == "admit":
             known |= {"admitted": event.at, "discharged": None}

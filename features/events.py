@@ -1,6 +1,7 @@
 """What can happen to a patient: the messages of the topic ``events``, as they come in.
 
-Field names follow FHIR R4. Instants are RFC 3339 with an offset on the wire and milliseconds since the epoch here.
+Field names follow FHIR R4. Instants are RFC 3339 with an offset on the wire and milliseconds since the epoch
+here.
 """
 
 from collections.abc import Mapping
@@ -150,7 +151,8 @@ def parse(item: Any, key: str) -> Event:
     """One object of a record of ``events`` as an event of the patient ``key``.
 
     Raises:
-        Refused: ``schema``, ``missing-subject``, ``wrong-subject`` or ``unsupported``, with the field at fault.
+        Refused: ``schema``, ``missing-subject``, ``wrong-subject`` or ``unsupported``, with the field at
+            fault.
     """
     if not isinstance(item, Mapping):
         raise Refused("schema", "an event must be a JSON object")

@@ -16,7 +16,7 @@ def parse(text: str) -> int:
     """Milliseconds since the epoch of an RFC 3339 date-time; digits below the millisecond are cut off.
 
     Raises:
-        ValueError: the text is no RFC 3339 date-time, has no offset, is a leap second (which nothing that counts from
+        ValueError: the text is no RFC 3339 date-time, has no offset, is a leap second (which no count from
             the epoch can hold), or lies outside the years 1 to 9999 in UTC.
     """
     if not isinstance(text, str) or _RFC3339.fullmatch(text) is None:

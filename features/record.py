@@ -1,7 +1,7 @@
 """The patient's record: what is known about one patient at an instant.
 
-A record is never changed: ``apply`` gives the next one. Nothing here reads a clock; a patient's now is the greatest
-instant at which anything in the record became known.
+A record is never changed: ``apply`` gives the next one. Nothing here reads a clock; a patient's now is the
+greatest instant at which anything in the record became known.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import msgspec
 
 from features.catalogue import Analyte, Catalogue, Refused
 from features.encounter import Stay, StayEvent, fold
-from features.events import WITHDRAWN, Encounter, Event, Observation, Tick
+from features.events import WITHDRAWN, Encounter, Event, Observation
 from features.instants import DAY, MINUTE
 from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen
 
@@ -23,10 +23,11 @@ TIME = "time"
 #: Nobody alive was born before this many days ago, so an older instant is a mistake.
 _LONGEST_LIFE = 125 * 366 * DAY
 _NEVER = 2**62
+_NO_STAY = Stay()
 
 
 class OpenAlert(msgspec.Struct, frozen=True, array_like=True):
-    """What was last said of an alert that is open. ``level`` counts the policy's levels from 0, the mildest."""
+    """What was last said of an open alert. ``level`` counts the policy's levels from 0, the mildest."""
 
     id: str
     sequence: int
@@ -41,7 +42,7 @@ class Record:
     now: int = 0
     series: Mapping[str, Series] = field(default_factory=dict)
     events: tuple[StayEvent, ...] = ()
-    stay: Stay = Stay()
+    stay: Stay = _NO_STAY
     alerts: Mapping[str, OpenAlert] = field(default_factory=dict)
     #: Nothing is to leave up to this instant; spares the search on every event.
     next_expiry: int = _NEVER
@@ -64,8 +65,8 @@ def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10
     """The record after ``event``.
 
     Raises:
-        Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``conflict``, ``too-old`` or ``unsupported``;
-            the record stays as it was.
+        Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``schema``, ``conflict``, ``too-old`` or
+            ``unsupported``; the record stays as it was.
     """
     now = max(record.now, event.known)
     if isinstance(event, Observation):
@@ -113,7 +114,9 @@ def _first(record: Record, name: str, entry: Entry, now: int) -> Applied:
         return Applied(_with(record, {name: series.put(entry, None)}, now), frozenset({name}))
     correction = entry.version > 1 or entry.status in WITHDRAWN or entry.status in {"corrected", "amended"}
     if correction or entry.effective < now - KEPT_LONG:
-        raise Refused("too-old", "the observation lies before what is kept, so it cannot be corrected or added")
+        raise Refused(
+            "too-old", "the observation lies before what is kept: it can be neither added nor corrected"
+        )
     widened = Series(series.entries, widen(series.extremes, [entry]))
     if widened.extremes == series.extremes:
         return Applied(_at(record, now))

@@ -1,10 +1,10 @@
-"""One analyte of one patient: its observations in time order, and the daily extremes of what is no longer kept.
+"""One analyte of one patient: its observations in time order, and the daily extremes of those not kept.
 
-A series is never changed: what happens to it gives a new one. Entries lie in the order of (effective, issued, id), so
-the order in which they arrived leaves no trace.
+A series is never changed: what happens to it gives a new one. Entries lie in the order of (effective, issued,
+id), so the order in which they arrived leaves no trace.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from functools import cached_property
 from operator import attrgetter
@@ -18,12 +18,15 @@ KEPT = 72 * HOUR
 #: What some rules look back on for longer, and all daily extremes.
 KEPT_LONG = 400 * DAY
 LONG_LIVED = frozenset({"creatinine"})
-#: One a minute for 72 hours: beyond it the oldest become daily extremes early, so that no patient can grow without bound.
+#: One a minute for 72 hours: beyond it the oldest become daily extremes early, so that all stays bounded.
 MOST_ENTRIES = 72 * 60
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An observation as it now stands. ``value`` is canonical, ``unit`` as it came, ``sent`` the value in that unit where it differs."""
+    """An observation as it now stands.
+
+    ``value`` is canonical, ``unit`` as it came, ``sent`` the value in that unit where it differs.
+    """
 
     effective: int
     issued: int
@@ -87,11 +90,6 @@ class Series:
                 return entry
         return None
 
-    def between(self, start: int, end: int) -> list[float]:
-        """The values with start < effective <= end."""
-        times = self.times
-        return self.values[bisect_right(times, start) : bisect_right(times, end)]
-
     def put(self, entry: Entry, replaced: Entry | None) -> "Series":
         """With ``entry``, and without the lower version of it."""
         if replaced is None and (not self.entries or _ORDER(self.entries[-1]) < _ORDER(entry)):
@@ -103,7 +101,7 @@ class Series:
         return after._expire_first(len(after.entries) - MOST_ENTRIES)
 
     def _append(self, entry: Entry) -> "Series":
-        """With an entry that is the newest. Nearly all are, so what was derived from the others is carried over."""
+        """With the newest entry, as nearly all are: what was derived from the others is carried over."""
         after = Series((*self.entries, entry), self.extremes)
         after.by_id = {**self.by_id, entry.id: entry}
         if entry.value is not None:
@@ -125,6 +123,9 @@ class Series:
             return self
         gone = self.entries[:number]
         after = Series(self.entries[number:], widen(self.extremes, gone))
+        after.by_id = self.by_id.copy()
+        for entry in gone:
+            del after.by_id[entry.id]
         numeric = sum(entry.value is not None for entry in gone)
         after.times, after.values = self.times[numeric:], self.values[numeric:]
         return after
@@ -137,13 +138,14 @@ class Series:
 
 def widen(extremes: tuple[Extremes, ...], entries: Iterable[Entry]) -> tuple[Extremes, ...]:
     """The daily extremes with those entries' values in them."""
-    days = {day.day: day for day in extremes}
+    days = list(extremes)
     for entry in entries:
         if entry.value is None:
             continue
-        number = entry.effective // DAY
-        known = days.get(number)
-        low = entry.value if known is None else min(known.low, entry.value)
-        high = entry.value if known is None else max(known.high, entry.value)
-        days[number] = Extremes(number, low, high)
-    return tuple(days[number] for number in sorted(days))
+        number, low, high = entry.effective // DAY, entry.value, entry.value
+        place = bisect_left(days, number, key=_DAY)
+        if place < len(days) and days[place].day == number:
+            known = days.pop(place)
+            low, high = min(known.low, low), max(known.high, high)
+        days.insert(place, Extremes(number, low, high))
+    return tuple(days)

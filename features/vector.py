@@ -1,7 +1,7 @@
 """The feature vector: what the models see of a record at its now, by name and version.
 
-The same function serves training, evaluation and the stream. Every sum is an exact one (``math.fsum``), so a value does
-not depend on the order in which the observations came. Missing is NaN.
+The same function serves training, evaluation and the stream. Every sum is an exact one (``math.fsum``), so a
+value does not depend on the order in which the observations came. Missing is NaN.
 """
 
 from bisect import bisect_right
@@ -110,21 +110,27 @@ def _vital(series: Series, now: int) -> list[float]:
         return _NO_VITAL
     day = bisect_right(times, now - 24 * HOUR, start, end)
     six = bisect_right(times, now - 6 * HOUR, day, end)
-    last = values[end - 1]
-    in_six, in_day, in_all = values[six:end], values[day:end], values[start:end]
+    hour = bisect_right(times, now - HOUR, six, end)
+    last, in_all = values[end - 1], values[start:end]
+    low_6, high_6, mean_6, slope_6 = _window(times[six:end], values[six:end])
+    low_24, high_24, mean_24, slope_24 = _window(times[day:end], values[day:end])
     return [
         last,
         (now - times[end - 1]) / HOUR,
         end - six,
         end - day,
-        *_extremes_and_mean(in_six),
-        *_extremes_and_mean(in_day),
+        low_6,
+        high_6,
+        mean_6,
+        low_24,
+        high_24,
+        mean_24,
         fsum(in_all) / len(in_all),
-        _slope(times[six:end], in_six),
-        _slope(times[day:end], in_day),
-        last - _as_of(times, values, now - HOUR, start),
-        last - _as_of(times, values, now - 6 * HOUR, start),
-        last - _as_of(times, values, now - 24 * HOUR, start),
+        slope_6,
+        slope_24,
+        last - values[hour - 1] if hour > start else nan,
+        last - values[six - 1] if six > start else nan,
+        last - values[day - 1] if day > start else nan,
     ]
 
 
@@ -135,44 +141,34 @@ def _lab(series: Series, now: int) -> list[float]:
     if start == end:
         return _NO_LAB
     day = bisect_right(times, now - 24 * HOUR, start, end)
-    last = values[end - 1]
-    in_day, in_all = values[day:end], values[start:end]
+    last, in_day = values[end - 1], values[day:end]
     return [
         last,
         (now - times[end - 1]) / HOUR,
         end - day,
         end - start,
-        *(_extremes_and_mean(in_day)[:2]),
-        *_extremes_and_mean(in_all),
-        _slope(times[start:end], in_all),
+        min(in_day, default=nan),
+        max(in_day, default=nan),
+        *_window(times[start:end], values[start:end]),
         last - values[end - 2] if end - start > 1 else nan,
-        last - _as_of(times, values, now - 24 * HOUR, start),
+        last - values[day - 1] if day > start else nan,
     ]
 
 
-def _extremes_and_mean(values: list[float]) -> tuple[float, float, float]:
-    if not values:
-        return (nan, nan, nan)
-    return (min(values), max(values), fsum(values) / len(values))
-
-
-def _as_of(times: list[int], values: list[float], instant: int, start: int) -> float:
-    """The newest value at or before an instant, of those kept from ``start`` on."""
-    place = bisect_right(times, instant)
-    return values[place - 1] if place > start else nan
-
-
-def _slope(times: list[int], values: list[float]) -> float:
-    """Least-squares slope in units per hour; NaN below two different instants."""
-    number = len(times)
-    if number < 2 or times[0] == times[-1]:
-        return nan
+def _window(times: list[int], values: list[float]) -> tuple[float, float, float, float]:
+    """Least and greatest value, mean, and least-squares slope per hour; NaN where values are too few."""
+    number = len(values)
+    if not number:
+        return nan, nan, nan, nan
+    low, high, mean = min(values), max(values), fsum(values) / number
     first = times[0]
+    if first == times[-1]:
+        return low, high, mean, nan
     hours = [(time - first) / HOUR for time in times]
     mean_hour = fsum(hours) / number
-    mean = fsum(values) / number
     across = [hour - mean_hour for hour in hours]
-    return fsum(map(mul, across, [value - mean for value in values])) / fsum(map(mul, across, across))
+    slope = fsum(map(mul, across, [value - mean for value in values])) / fsum(map(mul, across, across))
+    return low, high, mean, slope
 
 
 _NO_VITAL: Final = [nan, nan, 0.0, 0.0] + [nan] * (len(_VITAL_STATISTICS) - 4)
@@ -201,7 +197,7 @@ def _hours_since(instant: int | None, now: int) -> float:
 
 def _age(record: Record) -> float:
     age = record.stay.age_years(record.now)
-    return nan if age is None else float(int(age))
+    return nan if age is None else float(age)
 
 
 _OTHERS: Final[tuple[tuple[Feature, Callable[[Record], float]], ...]] = (

@@ -1,7 +1,8 @@
-"""The life of an alert: raised, escalated, updated, resolved, retracted; never said twice.
+"""The life of an alert: raised, escalated, updated, then resolved, retracted or expired; never said twice.
 
-An alert is raised when even the lowest the score could be reaches a level, and falls only when even the highest it could
-be is below what clears the level: what is not known neither raises nor calms. Between the two the alert stays as it is.
+An alert is raised when even the lowest the score could be reaches a level, and falls only when even the
+highest it could be is below what clears the level: what is not known neither raises nor calms. Between the two
+the alert stays as it is.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from features.record import OpenAlert
 from models.outputs import Severity, State
 
+#: The states after which an alert is no longer open.
+ENDED: frozenset[State] = frozenset({"resolved", "retracted", "expired"})
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A severity, the score that raises it and the score below which it is left. ``clear_below`` <= ``raise_at``."""
+    """A severity, the score that raises it, and the score, not higher, below which it is left."""
 
     severity: Severity
     raise_at: float
@@ -44,11 +48,18 @@ class Change:
     level: int
 
 
-def advance(policy: Policy, alert: OpenAlert | None, low: float, high: float, evidence_gone: bool) -> Change | None:
+def leave(alert: OpenAlert | None) -> Change | None:
+    """The change when the rule does not speak of this patient any more: the alert ends, and calms nobody."""
+    return Change("expired", alert.level) if alert else None
+
+
+def advance(
+    policy: Policy, alert: OpenAlert | None, low: float, high: float, evidence_gone: bool
+) -> Change | None:
     """The change that a score between ``low`` and ``high`` makes, or ``None``.
 
-    ``evidence_gone`` says that an observation which the alert rests on was corrected or withdrawn: then the alert stands
-    only if it would be raised anew.
+    ``evidence_gone`` says that an observation which the alert rests on was corrected or withdrawn: then it
+    stands only if it would be raised anew.
     """
     raised = policy.reached(low)
     if alert is None:

@@ -1,12 +1,14 @@
-"""What the decision says: scores and alerts, field for field as the topics ``risk.scores`` and ``alerts`` carry them.
+"""What the decision says: scores and alerts, field for field as ``risk.scores`` and ``alerts`` carry them.
 
-Instants are RFC 3339 in UTC with milliseconds. ``emitted`` and the trigger's partition and offset are the only fields
-that may differ when the same events are decided again.
+Instants are RFC 3339 in UTC with milliseconds. ``emitted`` and the trigger's partition and offset are the
+only fields that may differ when the same events are decided again.
 """
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
+
+import msgspec
 
 Severity = Literal["info", "warning", "critical"]
 State = Literal[
@@ -111,7 +113,10 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap."""
+    """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap.
+
+    ``score`` is ``None`` where the rule does not score this patient any more.
+    """
 
     id: str
     sequence: int
@@ -123,13 +128,13 @@ class Alert:
     ward: str | None
     at: str
     title: Text
-    score: Score
+    score: Score | None
     evidence: tuple[Evidence, ...]
     trigger: Trigger
     suppressed: Suppressed | None = field(default=None)
     emitted: str = ""
 
 
-def identify(*parts: str | int) -> str:
-    """A name derived from its parts alone: 32 hexadecimal digits."""
-    return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+def identify(*parts: object) -> str:
+    """A name derived from its parts alone (texts, whole numbers, tuples of them): 32 hexadecimal digits."""
+    return blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()

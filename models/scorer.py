@@ -14,8 +14,8 @@ from models.outputs import ModelRef, Reason, Text
 class Scored:
     """A result before it has a name and a place.
 
-    ``low`` and ``high`` bound what the score could be if all that is missing were known: they are the score itself when
-    nothing is missing, and an alert is raised on ``low`` and cleared on ``high``.
+    ``low`` and ``high`` bound what the score could be if all that is missing were known: they are the score
+    itself when nothing is missing, and an alert is raised on ``low`` and cleared on ``high``.
     """
 
     score: float
@@ -56,4 +56,3 @@ class Scorer(Protocol):
 def age_minutes(entry: Entry, now: int) -> int:
     """Whole minutes since the observation, never less than 0."""
     return max(0, (now - entry.effective) // MINUTE)
-

@@ -1,6 +1,6 @@
 """The decision: one pure step, (record, events) -> (record, scores, alerts, refusals).
 
-No clock, no Kafka, no file, no random number: the stream, the training, the evaluation and a replay all call this.
+No clock, no Kafka, no file, no random number: the stream, the evaluation and a replay all call this.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from features.events import Event
 from features.instants import MINUTE, render
 from features.record import OpenAlert, Record, apply
 from features.series import Entry
-from models.lifecycle import advance
-from models.outputs import Alert, Evidence, Item, Score, Trigger, identify
+from models.lifecycle import ENDED, advance, leave
+from models.outputs import Alert, Evidence, Item, Score, Text, Trigger, identify
 from models.scorer import Scored, Scorer
 
 
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next record and what is to be said. ``refusals`` holds the position of an event and why it was not used."""
+    """The next record and what is to be said; of each event not used, its position and why."""
 
     record: Record
     scores: tuple[Score, ...] = ()
@@ -64,32 +64,36 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
     if not changed:
         return Decision(record, refusals=tuple(refusals))
 
-    cause = "\x1e".join(f"{kind}\x1f{id_}\x1f{version}" for kind, id_, version in items)
-    trigger = Trigger(
-        place.topic, place.partition, place.offset, tuple(Item(id_, version) for _, id_, version in items)
-    )
+    used = tuple(Item(name, version) for _, name, version in items)
+    trigger = Trigger(place.topic, place.partition, place.offset, used)
+    occasion = _Occasion(patient, tuple(items), frozenset(replaced), trigger)
     scores: list[Score] = []
     alerts: list[Alert] = []
     for scorer in decider.scorers:
         if scorer.inputs.isdisjoint(changed):
             continue
         scored = scorer.score(record)
-        if scored is None:
-            continue
-        score = _name(scorer, scored, record, patient, cause, trigger)
-        scores.append(score)
-        if not scored.shadow:
-            record, alert = _judge(scorer, scored, score, record, cause, frozenset(replaced))
-            alerts += [alert] if alert else []
+        score = None if scored is None else _name(scorer, scored, record, occasion)
+        record, alert = _judge(scorer, scored, score, record, occasion)
+        scores += [score] if score else []
+        alerts += [alert] if alert else []
     return Decision(record, tuple(scores), tuple(alerts), tuple(refusals))
 
 
-def _name(
-    scorer: Scorer, scored: Scored, record: Record, patient: str, cause: str, trigger: Trigger
-) -> Score:
-    model = scorer.model
+@dataclass(frozen=True, slots=True)
+class _Occasion:
+    """What one record of the log brought: the objects that changed something, by type, id and version."""
+
+    patient: str
+    items: tuple[tuple[str, str, int], ...]
+    replaced: frozenset[str]
+    trigger: Trigger
+
+
+def _name(scorer: Scorer, scored: Scored, record: Record, occasion: _Occasion) -> Score:
+    model, patient = scorer.model, occasion.patient
     return Score(
-        id=identify("score", patient, record.now, cause, model.name, model.version),
+        id=identify("score", patient, record.now, occasion.items, model.name, model.version),
         patient=patient,
         encounter=record.stay.encounter,
         at=render(record.now),
@@ -101,42 +105,60 @@ def _name(
         shadow=scored.shadow,
         interval=scored.interval,
         reasons=scored.reasons,
-        trigger=trigger,
+        trigger=occasion.trigger,
     )
 
 
 def _judge(
-    scorer: Scorer, scored: Scored, score: Score, record: Record, cause: str, replaced: frozenset[str]
+    scorer: Scorer, scored: Scored | None, score: Score | None, record: Record, occasion: _Occasion
 ) -> tuple[Record, Alert | None]:
     """The alert's next state, kept in the record, and what is to be said of it."""
-    kind = scorer.kind
+    kind, patient = scorer.kind, occasion.patient
     known = record.alerts.get(kind)
-    gone = known is not None and not replaced.isdisjoint(known.evidence)
-    change = advance(scorer.policy, known, scored.low, scored.high, gone)
+    evidence: tuple[Entry, ...] = ()
+    if scored is None or scored.shadow:
+        change, title = leave(known), _not_for(kind)
+    else:
+        gone = known is not None and not occasion.replaced.isdisjoint(known.evidence)
+        change = advance(scorer.policy, known, scored.low, scored.high, gone)
+        title, evidence = scored.title, scored.evidence
+        if known and change is None and scorer.policy.reached(scored.low) == known.level:
+            # Nothing to say, but the alert rests on the newer observations from now on.
+            return _keep(record, kind, known.id, known.sequence, known.level, evidence), None
     if change is None:
         return record, None
-    identifier = known.id if known else identify("alert", score.patient, kind, record.now, cause)
+    identifier = known.id if known else identify("alert", patient, kind, record.now, occasion.items)
     sequence = known.sequence + 1 if known else 1
-    alerts = {other: alert for other, alert in record.alerts.items() if other != kind}
-    if change.state not in {"resolved", "retracted"}:
-        evidence = tuple(entry.id for entry in scored.evidence)
-        alerts[kind] = OpenAlert(identifier, sequence, change.level, evidence)
     alert = Alert(
         id=identifier,
         sequence=sequence,
         state=change.state,
         kind=kind,
         severity=scorer.policy.levels[change.level].severity,
-        patient=score.patient,
-        encounter=score.encounter,
+        patient=patient,
+        encounter=record.stay.encounter,
         ward=record.stay.ward,
-        at=score.at,
-        title=scored.title,
+        at=render(record.now),
+        title=title,
         score=score,
-        evidence=tuple(map(_evidence, scored.evidence)),
-        trigger=score.trigger,
+        evidence=tuple(map(_evidence, evidence)),
+        trigger=occasion.trigger,
     )
-    return replace(record, alerts=alerts), alert
+    if change.state in ENDED:
+        rest = {other: open_ for other, open_ in record.alerts.items() if other != kind}
+        return replace(record, alerts=rest), alert
+    return _keep(record, kind, identifier, sequence, change.level, evidence), alert
+
+
+def _keep(
+    record: Record, kind: str, identifier: str, sequence: int, level: int, evidence: tuple[Entry, ...]
+) -> Record:
+    alert = OpenAlert(identifier, sequence, level, tuple(entry.id for entry in evidence))
+    return replace(record, alerts={**record.alerts, kind: alert})
+
+
+def _not_for(kind: str) -> Text:
+    return Text(f"{kind}: not for this patient any more", f"{kind}: ikke længere for denne patient")
 
 
 def _evidence(entry: Entry) -> Evidence:

@@ -26,7 +26,7 @@ _ROUNDS = 1500
 _PATIENCE = 80
 _THRESHOLDS = np.arange(0.004, 0.2, 0.0005)
 _SPREAD_BINS = 20
-PARAMETERS: dict[str, float | int | str | bool] = {
+PARAMETERS: dict[str, float | int | str] = {
     "objective": "binary",
     "learning_rate": 0.02,
     "num_leaves": 15,
@@ -37,8 +37,8 @@ PARAMETERS: dict[str, float | int | str | bool] = {
     "lambda_l2": 20.0,
     "max_bin": 127,
     "seed": 20191,
-    "deterministic": True,
-    "force_row_wise": True,
+    "deterministic": "true",
+    "force_row_wise": "true",
     "num_threads": 2,
     "verbosity": -1,
 }

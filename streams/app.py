@@ -1,10 +1,15 @@
-"""The Faust app: one agent on ``events``, one table, and an agent for each door. A thin shell around the desk."""
+"""The Faust app: one agent on ``events``, one table, and an agent for each door. A thin shell around the desk.
+
+An agent whose body raised would be started again past the record that it was at, and lose it. So all that a record can
+hold is dealt with in the desk and the doors, and what does raise (the broker is gone) ends the worker.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import EventT, StreamT
+from faust.types import TP, EventT, StreamT
+from mode.supervisors import CrashingSupervisor
 
 from models.step import Decider
 from streams.deadletter import Source
@@ -74,10 +79,15 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name())
     app.doors = Doors(settings)
 
-    @app.agent(_raw_topic(app, app.ordered_topic), name="decide")
+    @app.agent(_raw_topic(app, app.ordered_topic), name="decide", supervisor_strategy=CrashingSupervisor)
     async def decide(stream: StreamT) -> None:
         async for event in stream.events():
             await app.desk.handle(_source(event))
+
+    @app.on_partitions_revoked.connect
+    async def give_back(_: Any, revoked: set[TP], **__: Any) -> None:
+        # Before the next owner takes over, so that it need not decide anything again.
+        await app.desk.release()
 
     for name, form in settings.door_forms.items():
         _add_door(app, name, form)
@@ -94,7 +104,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
 
 
 def _add_door(app: VagtApp, topic: str, form: str) -> None:
-    @app.agent(_raw_topic(app, topic), name=f"door-{topic}")
+    @app.agent(_raw_topic(app, topic), name=f"door-{topic}", supervisor_strategy=CrashingSupervisor)
     async def door(stream: StreamT) -> None:
         async for event in stream.events():
             await app.doors.handle(_source(event), form)

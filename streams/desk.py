@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import orjson
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from features.catalogue import Refused
-from features.events import Event
 from features.instants import render
 from models.outputs import Alert, Score
 from models.step import Decider, Place, step
 from streams import deadletter, intake, kafka
 from streams.deadletter import Source
+from streams.intake import Intake
 from streams.log import logger
 from streams.partitioner import partition_of
 from streams.restore import restore
@@ -51,12 +51,14 @@ class Desk:
     async def open(self, partitions: Iterable[int]) -> None:
         """Take over partitions: fence their former owner, then restore their records."""
         await self.release()
-        outputs = await self.outputs()
         wanted = sorted(partitions)
         shards = {partition: self._shard(partition) for partition in wanted}
-        await asyncio.gather(*(shard.claim() for shard in shards.values()))
-        await restore(self._settings, self._store, self._changelog, wanted)
-        await outputs.flush()
+        try:
+            await asyncio.gather(*(shard.claim() for shard in shards.values()))
+            await restore(self._settings, self._store, self._changelog, wanted)
+        except BaseException:
+            await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
+            raise
         self._shards = shards
         await self.heartbeat()
         _LOG.info("partitions.taken", partitions=wanted)
@@ -97,53 +99,52 @@ class Desk:
             await outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
 
     async def handle(self, source: Source) -> None:
-        """Decide one record. Nothing raises out of here but a broker that is gone."""
+        """Decide one record.
+
+        Raises:
+            KafkaError: the broker did not take what is to be said. The shard has then failed, and so must the worker:
+                a record that was passed over would be lost.
+        """
         shard = self._shards.get(source.partition)
         if shard is None or (shard.decided is not None and source.offset < shard.decided):
             return
-        if shard.pending >= _MOST_PENDING:
-            await shard.checkpoint()
         try:
+            if shard.pending >= _MOST_PENDING:
+                await shard.checkpoint()
             await self._decide(shard, source)
-        except Refused as refused:
-            await self._set_aside(shard, source, 0, refused)
-        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-            # A fault of the service's own: the patient's record stays as it was, and the others' stream goes on.
-            _LOG.error("decision.failed", partition=source.partition, offset=source.offset, exc_info=_where(error))
-            await self._set_aside(shard, source, 0, Refused("internal-error", type(error).__name__))
-        shard.decided = source.offset + 1
+        except BaseException:
+            shard.fail()
+            raise
 
     async def _decide(self, shard: Shard, source: Source) -> None:
-        key = source.key or b""
-        if key == CONTROL_KEY:
-            raise Refused("unsupported", "this release does not act on control records")
+        """Say all that follows from a record, then advance past it."""
         try:
-            patient = key.decode()
-        except UnicodeDecodeError:
-            raise Refused("wrong-subject", "the record's key is not UTF-8 text") from None
-        if key and partition_of(key, self._settings.partitions) != source.partition:
-            await self._rekey(shard, source)
+            if _is_elsewhere(source, self._settings.partitions):
+                await self._rekey(shard, source)
+                shard.advance(source.offset)
+                return
+            patient, taken = _take(source, self._settings)
+            decision = step(
+                self._decider,
+                shard.record(patient),
+                patient,
+                [event for _, event in taken.events],
+                Place(self._events, source.partition, source.offset),
+            )
+        except Refused as refused:
+            await self._set_aside(shard, source, [(0, refused)])
+            shard.advance(source.offset)
             return
-        taken = intake.read(source.value, patient, self._settings.max_event_bytes)
-        refusals = list(taken.refusals)
-        used: list[tuple[int, Event]] = []
-        latest = source.timestamp + self._settings.max_skew_ms
-        for index, event in taken.events:
-            if self._settings.live and event.known > latest:
-                refusals.append((index, Refused("implausible", "it became known after Kafka had it (VAGT_MAX_SKEW)")))
-            else:
-                used.append((index, event))
-        if used:
-            record = shard.record(patient)
-            place = Place(self._events, source.partition, source.offset)
-            decision = step(self._decider, record, patient, [event for _, event in used], place)
-            if decision.record is not record:
-                shard.put(patient, decision.record)
-            await self._say(shard, key, decision.scores, decision.alerts)
-            refusals += [(used[position][0], refused) for position, refused in decision.refusals]
-        refusals.sort(key=lambda one: one[0])
-        for index, refused in deadletter.bounded(refusals, len(source.value or b"")):
-            await self._set_aside(shard, source, index, refused)
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+            # A fault of the service's own: the patient's record stays as it was, and the others' stream goes on.
+            _LOG.error("decision.failed", partition=source.partition, offset=source.offset, error=_where(error))
+            await self._set_aside(shard, source, [(0, Refused("internal-error", type(error).__name__))])
+            shard.advance(source.offset)
+            return
+        await self._say(shard, source.key or b"", decision.scores, decision.alerts)
+        late = [(taken.events[position][0], refused) for position, refused in decision.refusals]
+        await self._set_aside(shard, source, sorted([*taken.refusals, *late], key=lambda one: one[0]))
+        shard.advance(source.offset, patient, decision.record)
 
     async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:
         """Alerts first: they are what somebody waits for."""
@@ -156,16 +157,17 @@ class Desk:
             value = orjson.dumps([replace(score, emitted=emitted) for score in scores])
             shard.sent(await outputs.send(self._scores, value, key, partition=shard.partition))
 
-    async def _set_aside(self, shard: Shard, source: Source, item: int, refused: Refused) -> None:
+    async def _set_aside(self, shard: Shard, source: Source, refusals: Sequence[tuple[int, Refused]]) -> None:
         outputs = await self.outputs()
-        head = deadletter.headers(source, item, refused)
-        shard.sent(await outputs.send(self._dead, source.value, source.key, headers=head))
-        _LOG.info("deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item)
+        for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
+            head = deadletter.headers(source, item, refused)
+            shard.sent(await outputs.send(self._dead, source.value, source.key, headers=head))
+            _LOG.info(
+                "deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item
+            )
 
     async def _rekey(self, shard: Shard, source: Source) -> None:
-        """Send a record that is not on its key's partition there, once."""
-        if any(name == REKEYED for name, _ in source.headers):
-            raise Refused("wrong-partition", "the record was moved once and is still not on its key's partition")
+        """Send a record that is not on its key's partition there."""
         outputs = await self.outputs()
         right = partition_of(source.key or b"", self._settings.partitions)
         moved = await outputs.send(
@@ -187,6 +189,43 @@ class Desk:
             store=self._store,
             producer=kafka.producer(self._settings, f"{self._settings.group}-{partition}"),
         )
+
+
+def _is_elsewhere(source: Source, partitions: int) -> bool:
+    """Whether a record lies on another partition than its key's.
+
+    Raises:
+        Refused: ``wrong-partition``, it was moved before.
+    """
+    key = source.key
+    if not key or key == CONTROL_KEY or partition_of(key, partitions) == source.partition:
+        return False
+    if any(name == REKEYED for name, _ in source.headers):
+        raise Refused("wrong-partition", "the record was moved once and is still not on its key's partition")
+    return True
+
+
+def _take(source: Source, settings: Settings) -> tuple[str, Intake]:
+    """The patient whom a record is about, and what can be used of it.
+
+    Raises:
+        Refused: nothing of the record can be used.
+    """
+    if source.key == CONTROL_KEY:
+        raise Refused("unsupported", "this release does not act on control records")
+    try:
+        patient = (source.key or b"").decode()
+    except UnicodeDecodeError:
+        raise Refused("wrong-subject", "the record's key is not UTF-8 text") from None
+    taken = intake.read(source.value, patient, settings.max_event_bytes)
+    if not settings.live:
+        return patient, taken
+    latest = source.timestamp + settings.max_skew_ms
+    early = Refused("implausible", "it became known later than Kafka had it (VAGT_MAX_SKEW)")
+    return patient, Intake(
+        tuple(one for one in taken.events if one[1].known <= latest),
+        (*taken.refusals, *((index, early) for index, event in taken.events if event.known > latest)),
+    )
 
 
 def _now() -> str:

@@ -17,7 +17,7 @@ from streams.topics import DEADLETTER
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter: why, where its record lay and which of its objects it is about, and the record as it was."""
+    """A dead letter: why, where its record lay, which of its objects it is about, and the record itself."""
 
     reason: str
     detail: str
@@ -76,8 +76,8 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[Letter]:
 def resend(settings: Settings, reason: str | None = None) -> Outcome:
     """Send the object that each dead letter is about to where it came from, with its key and its own headers.
 
-    Of an array only that object is sent, in an array of its own. What is refused again comes back as a new dead letter;
-    of such twins one is sent.
+    Of an array only that object is sent, in an array of its own. What is refused again comes back as a new
+    dead letter; of such twins one is sent.
 
     Raises:
         KafkaError: the cluster does not answer, or does not take a record.
@@ -135,7 +135,7 @@ def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, by
 
 
 def _object(letter: Letter) -> bytes | None:
-    """The object that a letter is about; the whole record when it is about many, or that is not an array of objects."""
+    """The object that a letter is about; the whole record when that is no array with such an object."""
     if letter.value is None or letter.reason == "too-many":
         return letter.value
     try:

@@ -14,6 +14,7 @@ from streams.replay import Tally, replay
 from streams.settings import Settings
 
 _LINE_EVERY_S = 10.0
+_REASONS_SHOWN = 6
 
 
 async def shown(
@@ -47,7 +48,9 @@ def say(console: Console, text: str) -> None:
 
 def summary(tally: Tally, seconds: float) -> str:
     """What was sent and what was not, in a line."""
-    skipped = ", ".join(f"{reason} {count:,}" for reason, count in tally.skipped.most_common())
+    skipped = ", ".join(f"{reason} {count:,}" for reason, count in tally.skipped.most_common(_REASONS_SHOWN))
+    if others := tally.skipped.total() - sum(count for _, count in tally.skipped.most_common(_REASONS_SHOWN)):
+        skipped += f", for other reasons {others:,}"
     return (
         f"Replayed {tally.stays:,} stays: {tally.records:,} records with {tally.observations:,} observations "
         f"in {seconds:.1f} s; skipped: {skipped or 'nothing'}."

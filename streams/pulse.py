@@ -1,6 +1,7 @@
-"""Whether workers are awake, and in which mode: asked from the outside, of Kafka's group and of the heartbeats.
+"""Whether workers are awake, and in which mode: asked of Kafka's group and of the heartbeats.
 
-A heartbeat says whether its worker is live. It is sent every 10 s, and at once when a worker takes partitions over.
+A heartbeat says whether its worker is live. It is sent every 10 s, and at once when a worker takes
+partitions over.
 """
 
 import time
@@ -82,6 +83,7 @@ def _newest(reader: KafkaConsumer, settings: Settings) -> dict[int, bool]:
     modes: dict[int, bool] = {}
     while any(reader.position(tp) < ends[tp] for tp in fresh):
         for tp, records in reader.poll(timeout_ms=500).items():
-            beats = [orjson.loads(record.value) for record in records if record.key == HEARTBEAT_KEY]
-            modes |= {tp.partition: bool(beat.get("live", True)) for beat in beats}
+            for record in records:
+                if record.key == HEARTBEAT_KEY:
+                    modes[tp.partition] = bool(orjson.loads(record.value).get("live", True))
     return modes

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -51,8 +51,8 @@ async def replay(
 ) -> None:
     """Send the first ``limit`` stays of a data set; each patient's records keep their order.
 
-    With a ``speed``, all stays together in the order of time, that many times faster than they happened; without,
-    one stay after the other as fast as possible. The topics must exist.
+    With a ``speed``, all stays together in the order of time, that many times faster than they happened;
+    without, one stay after the other as fast as possible. The topics must exist.
 
     Raises:
         KafkaError: the cluster does not take the records.
@@ -133,11 +133,10 @@ async def _in_time_order(
 
     Stays overlap, in some sets all of them, so the records wait in a file and only their times in memory.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
     times, counts, starts, patients = array("q"), array("i"), array("q", [0]), array("i")
     numbers: dict[bytes, int] = {}
     latest: dict[bytes, int] = {}
-    with tempfile.TemporaryFile(dir=scratch) as waiting:
+    with _scratch_file(scratch) as waiting:
         for stay in _stays(source, tally, limit):
             for message in (_message(stay.patient, record) for record in stay.records):
                 at = latest[message.patient] = max(message.at_ms, latest.get(message.patient, message.at_ms))
@@ -152,6 +151,11 @@ async def _in_time_order(
             waiting.seek(starts[index])
             value = waiting.read(starts[index + 1] - starts[index])
             yield Message(times[index], names[patients[index]], value, counts[index])
+
+
+def _scratch_file(folder: Path) -> "IO[bytes]":
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
 
 
 async def _paced(messages: AsyncIterator[Message], speed: float) -> AsyncIterator[Message]:

@@ -29,6 +29,10 @@ _MOST_CACHED = 20_000
 _NEW = Record()
 
 
+class ShardFailed(RuntimeError):
+    """A partition's shard that failed and decides nothing any more."""
+
+
 class Shard:
     """The records of one partition. Not thread-safe: all calls come from the worker's loop."""
 
@@ -54,6 +58,7 @@ class Shard:
         self._saving: dict[str, Record] = {}
         self._stored: OrderedDict[str, Record] = OrderedDict()
         self._pending: list[asyncio.Future[Any]] = []
+        self._failed = False
         self._one_at_a_time = asyncio.Lock()
 
     async def claim(self) -> None:
@@ -71,9 +76,19 @@ class Shard:
         self._keep({patient: record})
         return record
 
-    def put(self, patient: str, record: Record) -> None:
-        """The patient's next record, durable with the next checkpoint."""
-        self._changed[patient] = record
+    def advance(self, offset: int, patient: str | None = None, record: Record | None = None) -> None:
+        """The record of ``events`` at ``offset`` is decided, and all that it says was sent.
+
+        The patient's next record, where there is one, comes with it in one step, so that no checkpoint holds the one
+        without the other: a record that is ahead of its offset would take the event for a repeat, and lose its alert.
+        """
+        if patient is not None and record is not None:
+            self._changed[patient] = record
+        self.decided = offset + 1
+
+    def fail(self) -> None:
+        """Nothing of this shard counts any more: what no checkpoint holds is decided again by the next owner."""
+        self._failed = True
 
     def sent(self, output: "asyncio.Future[Any]") -> None:
         """An output that the broker has not acknowledged yet; no checkpoint overtakes it."""
@@ -88,16 +103,23 @@ class Shard:
         """Make all decisions so far durable, in the order that the module describes.
 
         Raises:
-            KafkaError: the outputs or the transaction failed, or a newer owner fenced this one; then nothing of it counts.
+            KafkaError: the outputs or the transaction failed, or a newer owner fenced this one; then the shard has failed.
+            ShardFailed: it had failed before.
         """
         async with self._one_at_a_time:
+            if self._failed:
+                raise ShardFailed(f"partition {self.partition} failed before")
             if self.decided == self._saved:
                 return
             decided, pending = self.decided, self._pending
             self._saving, self._changed, self._pending = self._changed, {}, []
             encoded = [(patient.encode(), encode(record)) for patient, record in self._saving.items()]
-            await asyncio.gather(*pending)
-            offset = await self._commit(encoded, decided)
+            try:
+                await asyncio.gather(*pending)
+                offset = await self._commit(encoded, decided)
+            except BaseException:
+                self._failed = True
+                raise
             if offset is not None:
                 self._store.write(self.partition, encoded, offset)
             self._saved = decided

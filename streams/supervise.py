@@ -48,7 +48,8 @@ class Supervised:
         deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         try:
             while True:
-                status = await self._live()
+                self._process = self._spawn()
+                status = await self._ended(self._process)
                 if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < 60:
                     raise UpError(f"{self.name} dies again and again: {self.log} says why.")
                 deaths.append(time.monotonic())
@@ -62,10 +63,10 @@ class Supervised:
         if self._process is not None:
             self._process.kill()
 
-    async def _live(self) -> int:
+    def _spawn(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-P", "-m", "streams.cli", "worker", "--name", self.name]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -73,7 +74,6 @@ class Supervised:
                 start_new_session=True,
                 env=self._environment,
             )
-        return await self._ended(self._process)
 
     async def _stop(self) -> None:
         if self._process is None or self._process.poll() is not None:
@@ -87,6 +87,7 @@ class Supervised:
 
     @staticmethod
     async def _ended(process: "subprocess.Popen[bytes]") -> int:
-        while (status := process.poll()) is None:
+        while True:
+            if (status := process.poll()) is not None:
+                return status
             await asyncio.sleep(_LOOK_EVERY_S)
-        return status

@@ -1,7 +1,7 @@
 """All in one: the broker, the topics, the workers, and if wanted a ward or a data set with its alerts.
 
-What this starts, it stops: the workers first, since they still have something to write, then the broker. A broker that
-already ran is used and left running.
+What this starts, it stops: the workers first, since they still have something to write, then the broker.
+A broker that already ran is used and left running.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from rich.text import Text
 
 from models.datasets import open_source
 from streams import topics, ward
-from streams.broker import HOST, Broker
+from streams.broker import Broker
 from streams.detect import detect
 from streams.progress import say, shown
 from streams.pulse import Pulse, feel
@@ -34,15 +34,16 @@ Work = Coroutine[None, None, None]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY_S = 2.0
+_PATIENCE_S = 15.0
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. ``port``: of an embedded broker, None for a Kafka elsewhere. ``data``: the set to replay.
+    """What to run. ``port``: of an embedded broker, None for a Kafka elsewhere.
 
-    ``alerts`` says whether the ward is played (when there is no ``data``) and the alerts are shown. ``speed`` and
-    ``limit`` are those of ``streams.replay``.
+    ``alerts`` says whether the alerts are shown and, when there is no set at ``data`` to replay, the ward is
+    played. ``speed`` and ``limit`` are those of ``streams.replay``.
     """
 
     workers: int = 1
@@ -57,7 +58,7 @@ def up(settings: Settings, plan: Plan, console: Console) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP. ``settings.live`` is the workers' mode.
 
     Raises:
-        UpError, BrokerError, TopicError, KafkaError, FileNotFoundError, ValueError: why it cannot run or go on.
+        UpError, BrokerError, TopicError, KafkaError, FileNotFoundError, ValueError: why it cannot go on.
     """
     play = _player(settings, plan, console)
     for number in _SIGNALS:  # SIGINT too: a shell's `&` makes a process deaf to it
@@ -116,7 +117,7 @@ def _answers(bootstrap: str) -> bool:
 def _prepare(settings: Settings, console: Console, new: bool) -> None:
     """Create the topics, and see that no worker of the other mode shares them."""
     wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics)
-    for differs in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication):
+    for differs in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication, _PATIENCE_S):
         say(
             console,
             f"The topic {differs.topic} has {differs.setting} {differs.have}; {differs.want} is needed",

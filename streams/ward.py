@@ -1,8 +1,8 @@
 """A ward that lives: simulated patients who come, fall ill, get well and leave, as native events.
 
-Nobody here is real, and the courses are caricatures: enough to see the service at work, not to judge a model by.
-The ward's hours before its start are a history with their own times; from then on they pass faster than the clock's,
-so that somebody who watches for a few minutes sees the courses of hours.
+Nobody here is real, and the courses are caricatures: enough to see the service at work, not to judge a
+model by. The ward's hours before its start are a history with their own times; from then on they pass
+faster than the clock's, so that somebody who watches for a few minutes sees the courses of hours.
 """
 
 import asyncio
@@ -57,8 +57,11 @@ BEDS = (
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """An illness as a trapezium over time: from ``onset`` it takes ``rise`` to its ``peak`` (0 well, 1 as ill as can be),
-    stays there for ``hold`` and passes within ``fall``. Instants and spans are the ward's, in ms."""
+    """An illness as a trapezium over time, in ms of the ward.
+
+    From ``onset`` it takes ``rise`` to its ``peak`` (0 well, 1 as ill as can be), stays there for ``hold``
+    and passes within ``fall``.
+    """
 
     illness: str
     onset: int
@@ -78,7 +81,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A quantity of a well patient, with its spread, and how much the worst infection and kidney injury add to it."""
+    """A quantity of the well, its spread, and what the worst infection and kidney injury add to it."""
 
     code: str
     unit: str
@@ -91,7 +94,7 @@ class Sign:
     system: str = NPU
 
     def value(self, own: float, noise: float, infection: float, kidney: float) -> float:
-        """The value of a patient whose normal lies ``own`` spreads from the mean; ``noise`` in spreads too."""
+        """The value in a patient whose normal lies ``own`` spreads off; ``noise`` is in spreads too."""
         value = (
             self.well + self.spread * (own + 0.3 * noise) + self.infection * infection + self.kidney * kidney
         )
@@ -126,9 +129,10 @@ GAS = {
 
 
 def ward(start: int, seed: int = 0, pace: float = PACE) -> Iterator[Sent]:
-    """The ward's records without end, in the order in which they become known; the same for the same arguments.
+    """The ward's records without end, in the order in which they become known.
 
-    The first beds' patients have courses that begin around ``start`` (ms since the epoch).
+    The first patients of some beds have courses that begin around ``start`` (ms since the epoch). The same
+    arguments give the same records.
     """
     beds = [_bed(bed, position, start, Random(f"{seed}/{position}")) for position, bed in enumerate(BEDS)]
     for record in heapq.merge(*beds, key=lambda record: record.at_ms):
@@ -136,7 +140,7 @@ def ward(start: int, seed: int = 0, pace: float = PACE) -> Iterator[Sent]:
 
 
 async def play(settings: Settings, seed: int = 0, pace: float = PACE) -> None:
-    """Send a ward that starts now, until cancelled: its history at once, and then each record when its time has come.
+    """Send a ward that starts now, until cancelled: its history at once, then each record in its time.
 
     Raises:
         KafkaError: the cluster does not take a record.
@@ -217,7 +221,7 @@ def _stay(
         ill = course.severity("infection", at)
         items = _measured(patient, VITALS, own, course, at, at, random)
         yield Sent(at, patient, [*items, *_observed(patient, ill, at)])
-        # Signs are taken by rounds, and by the monitor's minutes when somebody is there to watch or the patient is ill.
+        # In the history, rounds will do for those who are not ill.
         often = at >= start or ill > 0.3
         at += int((random.uniform(5, 15) if often else random.uniform(40, 80)) * MINUTE)
     for panel, hours in ((BLOOD, (6, 24)), (GAS, (4, 10) if bed.unit == "icu" else (10, 24))):

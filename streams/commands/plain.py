@@ -53,8 +53,7 @@ def plain_failures() -> Iterator[None]:
     except (BrokerError, TopicError, WorkerError, UpError) as error:
         fail(error)
     except (KafkaError, WorkerKafkaError) as error:
-        fail(
-            f"Kafka failed ({type(error).__name__}): is it still running, and does VAGT_KAFKA_BOOTSTRAP name it?"
-        )
+        name = type(error).__name__
+        fail(f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         fail(error if error.filename is None else f"{error.filename}: {error.strerror}.")

@@ -34,6 +34,9 @@ def speed_of(text: str) -> float | None:
     return speed or None
 
 
+#: How long to look for Kafka.
+_PATIENCE_S = 15.0
+
 Speed = Annotated[
     str,
     typer.Option(
@@ -62,8 +65,10 @@ def replay(
         from streams.progress import shown
         from streams.pulse import Pulse, feel
 
+        if source in (SourceName.CINC2019, SourceName.CINC2012, SourceName.MIMIC_DEMO):
+            _see_that_it_is(source, path)
         wanted = topics.topics(own.partitions, own.topic_prefix, own.door_topics)
-        for difference in topics.ensure(own.kafka_bootstrap, wanted, own.replication):
+        for difference in topics.ensure(own.kafka_bootstrap, wanted, own.replication, _PATIENCE_S):
             if difference.setting == "partitions":
                 fail(
                     f"The topic {difference.topic} has {difference.have} partitions and VAGT_PARTITIONS says "
@@ -83,3 +88,14 @@ def replay(
                 err=True,
             )
         asyncio.run(shown(own, open_source(source.value, path), Console(), pace, limit))
+
+
+def _see_that_it_is(source: SourceName, path: Path) -> None:
+    from streams.detect import detect
+
+    try:
+        found = detect(path)
+    except ValueError as error:
+        fail(error)
+    if found != source:
+        fail(f"The data set at {path} is {found}, not {source}.")

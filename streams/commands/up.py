@@ -32,7 +32,7 @@ def up(
         int, typer.Option(min=1024, max=65_000, help="Where the embedded broker listens.")
     ] = _DEFAULT_PORT,
 ) -> None:
-    """Run everything until Ctrl-C: the embedded broker (unless VAGT_KAFKA_BOOTSTRAP names another) and the workers."""
+    """Run all in one until Ctrl-C: the workers, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
     pace = speed_of(speed)
     own = settings()
     elsewhere = "VAGT_KAFKA_BOOTSTRAP" in os.environ

@@ -1,5 +1,6 @@
 """The service under test: real workers as processes of their own, on a real Kafka, under a prefix of their own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,15 +8,14 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from features.catalogue import catalogue
 from features.record import Record
@@ -23,6 +23,7 @@ from models.registry import shipped
 from models.step import Decider, Place, step
 from streams import intake, topics
 from streams.desk import HEARTBEAT_KEY
+from streams.kafka import MAX_REQUEST
 from streams.settings import Settings
 
 PARTITIONS = 4
@@ -85,50 +86,69 @@ class Service:
 
     def send(self, records: Iterable[tuple[str | None, Any]], topic: str = "events", **extra: Any) -> None:
         """Send (key, value) pairs; a value that is neither bytes nor None is sent as JSON."""
-        producer = KafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=34 * 1024 * 1024)
-        for key, value in records:
-            raw = value if value is None or isinstance(value, bytes) else orjson.dumps(value)
-            producer.send(self.prefix + topic, raw, key.encode() if key is not None else None, **extra)
-        producer.flush()
-        producer.close()
+
+        async def sending() -> None:
+            async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=MAX_REQUEST) as producer:
+                for key, value in records:
+                    raw = value if value is None or isinstance(value, bytes) else orjson.dumps(value)
+                    await producer.send(self.prefix + topic, raw, None if key is None else key.encode(), **extra)
+
+        asyncio.run(sending())
 
     def settle(self, topic: str = "events", timeout: float = 120.0) -> None:
         """Wait until every record of ``topic`` is decided and its outputs are with the broker."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=self.settings.group, enable_auto_commit=False
-        )
-        try:
-            parts = [TopicPartition(self.prefix + topic, number) for number in range(PARTITIONS)]
-            deadline = time.monotonic() + timeout
-            while True:
-                ends = consumer.end_offsets(parts)
-                behind = {p.partition: ends[p] - (consumer.committed(p) or 0) for p in parts}
-                if not any(behind.values()):
-                    return
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"{topic} is behind by {behind}\n{self.log()[-4000:]}")
-                time.sleep(0.2)
-        finally:
-            consumer.close()
 
-    def read(self, topic: str) -> list[ConsumerRecord]:
-        """Everything that is on a topic now, heartbeats aside, by partition and offset."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50
-        )
-        try:
-            found: list[ConsumerRecord] = []
-            for number in sorted(consumer.partitions_for_topic(self.prefix + topic) or ()):
-                part = TopicPartition(self.prefix + topic, number)
-                consumer.assign([part])
-                consumer.seek_to_beginning(part)
-                end = consumer.end_offsets([part])[part]
-                while consumer.position(part) < end:
-                    for records in consumer.poll(timeout_ms=200).values():
+        async def settling() -> None:
+            parts = self._parts(topic)
+            async with AIOKafkaConsumer(
+                bootstrap_servers=self.bootstrap, group_id=self.settings.group, enable_auto_commit=False
+            ) as consumer:
+                consumer.assign(parts)
+                deadline = time.monotonic() + timeout
+                while True:
+                    ends = await consumer.end_offsets(parts)
+                    behind = {p.partition: ends[p] - (await consumer.committed(p) or 0) for p in parts}
+                    if not any(behind.values()):
+                        return
+                    if time.monotonic() > deadline:
+                        raise AssertionError(f"{topic} is behind by {behind}\n{self.log()[-4000:]}")
+                    await asyncio.sleep(0.1)
+
+        asyncio.run(settling())
+
+    def read(self, topic: str, since: Mapping[int, int] | None = None) -> list[ConsumerRecord[bytes, bytes]]:
+        """What is on a topic now (from those offsets on), heartbeats aside, by partition and offset."""
+
+        async def reading() -> list[ConsumerRecord[bytes, bytes]]:
+            async with AIOKafkaConsumer(
+                bootstrap_servers=self.bootstrap, group_id=None, fetch_max_wait_ms=50, max_partition_fetch_bytes=MAX_REQUEST
+            ) as consumer:
+                parts = self._parts(topic)
+                consumer.assign(parts)
+                ends = await consumer.end_offsets(parts)
+                for part in parts:
+                    consumer.seek(part, (since or {}).get(part.partition, 0))
+                found: list[ConsumerRecord[bytes, bytes]] = []
+                while [part for part in parts if await consumer.position(part) < ends[part]]:
+                    for records in (await consumer.getmany(timeout_ms=200)).values():
                         found += [one for one in records if one.key != HEARTBEAT_KEY]
-            return found
-        finally:
-            consumer.close()
+                return sorted(found, key=lambda one: (one.partition, one.offset))
+
+        return asyncio.run(reading())
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Where each partition of a topic ends now."""
+
+        async def asking() -> dict[int, int]:
+            async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None) as consumer:
+                ends = await consumer.end_offsets(self._parts(topic))
+                return {part.partition: end for part, end in ends.items()}
+
+        return asyncio.run(asking())
+
+    def _parts(self, topic: str) -> list[TopicPartition]:
+        number = 1 if topic == "deadletter" else PARTITIONS
+        return [TopicPartition(self.prefix + topic, one) for one in range(number)]
 
     def scores(self) -> dict[str, list[Any]]:
         """The scores of each patient in order, exact repeats left out, without what may differ between runs."""
@@ -138,9 +158,10 @@ class Service:
         """The alerts' changes of each patient in order, exact repeats left out, without what may differ."""
         return _by_patient(self.read("alerts"))
 
-    def dead(self) -> list[dict[str, str]]:
-        """The dead letters' headers."""
-        return [{name: text.decode() for name, text in record.headers} for record in self.read("deadletter")]
+    def dead(self, since: Mapping[int, int] | None = None) -> list[dict[str, str]]:
+        """The headers of the dead letters (from those offsets on)."""
+        letters = self.read("deadletter", since)
+        return [{name: text.decode() for name, text in record.headers} for record in letters]
 
 
 @contextmanager
@@ -172,7 +193,7 @@ def oracle(records: Sequence[tuple[str, Any]]) -> tuple[dict[str, list[Any]], di
     return dict(scores), {key: found for key, found in alerts.items() if found}
 
 
-def _by_patient(records: Iterable[ConsumerRecord]) -> dict[str, list[Any]]:
+def _by_patient(records: Iterable[ConsumerRecord[bytes, bytes]]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = defaultdict(list)
     seen: set[str] = set()
     for record in records:

@@ -513,7 +513,7 @@ def test_a_birth_date_that_is_no_day_is_refused(birth: str):
     assert refused({"resourceType": "Patient", "id": "p-1", "birthDate": birth})[0] == "schema"
 
 
-@pytest.mark.parametrize("status", ["planned", "arrived", "triaged", "in-progress", "onleave"])
+@pytest.mark.parametrize("status", ["arrived", "triaged", "in-progress", "onleave"])
 def test_an_encounter_that_goes_on_admits(status: str):
     item = taken(encounter(status=status))
     assert (item["id"], item["action"], item["at"], item["issued"]) == ("e-1#admit", "admit", TAKEN, ISSUED)

@@ -1,0 +1,108 @@
+"""The plan of a run, made before it starts: what is sent when. Nothing that comes back moves it (an open loop).
+
+A run alternates short segments of the echo and of the service. Both get the same observations at the same distances, so
+that they differ in nothing but who answers. Arrivals are a Poisson process.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import NamedTuple
+
+from load_tests.patients import CALM, LABOURED, RESPIRATION, Measure
+
+SECOND = 1_000_000_000
+
+
+class Target(StrEnum):
+    """Who is to answer."""
+
+    ECHO = "echo"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A run: ``rate`` observations a second for ``seconds`` on each target, after ``warmup`` seconds on each that
+    do not count.
+
+    ``segment`` and ``pause`` (s): the length of a target's turn, and the silence after it. Every ``alert_every``-th
+    observation changes an alert.
+    """
+
+    rate: float
+    seconds: int = 60
+    warmup: int = 5
+    segment: int = 5
+    pause: float = 0.5
+    patients: int = 500
+    alert_every: int = 10
+    seed: int = 1
+
+
+class Planned(NamedTuple):
+    """One record: ``due`` in ns after the start; ``turn`` counts the turns from 0; ``alerts``: an alert changes by it."""
+
+    due: int
+    target: Target
+    turn: int
+    counts: bool
+    patient: int
+    measure: Measure
+    value: float
+    alerts: bool
+
+
+class _Arrival(NamedTuple):
+    after: int
+    patient: int
+    measure: Measure
+    value: float
+    alerts: bool
+
+
+def plan(load: Load, measures: Sequence[Measure]) -> list[Planned]:
+    """All records in the order of their time; the same for the same arguments."""
+    found: list[Planned] = []
+    began = 0
+    for turn, (counts, arrivals) in enumerate(_segments(load, measures)):
+        for half, target in enumerate(Target):
+            found += [
+                Planned(
+                    began + one.after,
+                    target,
+                    2 * turn + half,
+                    counts,
+                    one.patient,
+                    one.measure,
+                    one.value,
+                    one.alerts,
+                )
+                for one in arrivals
+            ]
+            began += round((load.segment + load.pause) * SECOND)
+    return found
+
+
+def _segments(load: Load, measures: Sequence[Measure]) -> Iterator[tuple[bool, list[_Arrival]]]:
+    chance = Random(load.seed)
+    laboured: set[int] = set()
+    count = 0
+    warm = -(-load.warmup // load.segment)
+    for number in range(warm + -(-load.seconds // load.segment)):
+        arrivals: list[_Arrival] = []
+        after = chance.expovariate(load.rate)
+        while after < load.segment:
+            count += 1
+            patient = chance.randrange(load.patients)
+            alerts = count % load.alert_every == 0
+            if alerts:
+                laboured ^= {patient}
+                measure, value = RESPIRATION, LABOURED if patient in laboured else CALM
+            else:
+                measure = chance.choice(measures)
+                value = measure.draw(chance)
+            arrivals.append(_Arrival(round(after * SECOND), patient, measure, value, alerts))
+            after += chance.expovariate(load.rate)
+        yield number >= warm, arrivals

@@ -1,0 +1,144 @@
+"""The published contract, generated from the messages themselves: an AsyncAPI 3 document and a JSON Schema for each.
+
+``python -m streams.contract`` writes them to ``docs/contract/``; a test fails when they are not current.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from features.events import Encounter, Observation, Tick
+from models.outputs import Alert, Score
+from streams.deadletter import OWN_HEADERS
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
+_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_MESSAGES: dict[str, tuple[type, str]] = {
+    "Observation": (Observation, "A laboratory result or a vital sign"),
+    "Encounter": (Encounter, "An admission, a move, a discharge, or news of them"),
+    "Tick": (Tick, "Time has come so far for a patient"),
+    "Score": (Score, "What a model or a rule says of a patient"),
+    "Alert": (Alert, "A change of an alert's state"),
+}
+_IN = ("Observation", "Encounter", "Tick")
+_PATIENT = {"type": "string", "description": "The patient, in UTF-8; the partition is murmur2 of it"}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """A JSON Schema for each message, by name."""
+    return {name: {"$schema": _SCHEMA, **_schema(of)} for name, (of, _) in _MESSAGES.items()}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI document: topics, their keys, and the messages on each."""
+    heartbeat = {
+        "type": "object",
+        "properties": {
+            "heartbeat": {"const": True},
+            "live": {"type": "boolean"},
+            "partition": {"type": "integer"},
+            "at": {"type": "string", "format": "date-time"},
+        },
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Vagt",
+            "version": version("vagt"),
+            "description": "Streaming decision support: results and vital signs in, scores and alerts out.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "events": _channel("The ordered log of each patient", {"Event": "Event"}, _PATIENT),
+            "fhir": _channel("A door: FHIR R4 resources", {"Fhir": "Fhir"}, {"type": "string"}),
+            "risk.scores": _channel("Every score, an array for each record", {"Scores": "Scores"}, _PATIENT),
+            "alerts": _channel(
+                "Changes of alerts, and heartbeats (key _heartbeat)",
+                {"Alert": "Alert", "Heartbeat": "Heartbeat"},
+                _PATIENT,
+            ),
+            "deadletter": _channel("What could not be used", {"DeadLetter": "DeadLetter"}, {"type": "string"}),
+        },
+        "operations": {
+            name: {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+            for name, action, topic in (
+                ("takeEvents", "receive", "events"),
+                ("takeFhir", "receive", "fhir"),
+                ("sayScores", "send", "risk.scores"),
+                ("sayAlerts", "send", "alerts"),
+                ("setAside", "send", "deadletter"),
+            )
+        },
+        "components": {
+            "messages": {
+                "Event": {"summary": "One event, or an array of one patient's", "payload": _one_or_many(_IN)},
+                "Fhir": {"summary": "A FHIR R4 resource or Bundle", "payload": {"type": "object"}},
+                "Scores": {"payload": {"type": "array", "items": _ref("Score")}},
+                "Alert": {"summary": _MESSAGES["Alert"][1], "payload": _ref("Alert")},
+                "Heartbeat": {"summary": "The partition is awake, every 10 s", "payload": heartbeat},
+                "DeadLetter": {
+                    "summary": "The original bytes",
+                    "contentType": "application/octet-stream",
+                    "headers": {
+                        "type": "object",
+                        "properties": {name: {"type": "string"} for name in OWN_HEADERS},
+                    },
+                    "payload": {},
+                },
+            },
+            "schemas": _components(),
+        },
+    }
+
+
+def files() -> dict[str, bytes]:
+    """The documents by file name, as they are published."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    documents = {"asyncapi.json": asyncapi()} | {f"{name.lower()}.json": one for name, one in schemas().items()}
+    return {name: orjson.dumps(document, option=options) for name, document in documents.items()}
+
+
+def _schema(of: type) -> dict[str, Any]:
+    return TypeAdapter(of).json_schema(by_alias=True)
+
+
+def _components() -> dict[str, Any]:
+    inputs = [(name, "validation", TypeAdapter(of)) for name, (of, _) in _MESSAGES.items()]
+    _, found = TypeAdapter.json_schemas(
+        inputs,  # type: ignore[arg-type]
+        by_alias=True,
+        ref_template="#/components/schemas/{model}",
+    )
+    components: dict[str, Any] = found["$defs"]
+    return components
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _one_or_many(names: tuple[str, ...]) -> dict[str, Any]:
+    one = {"oneOf": [_ref(name) for name in names]}
+    return {"oneOf": [*one["oneOf"], {"type": "array", "items": one, "minItems": 1}]}
+
+
+def _channel(summary: str, messages: dict[str, str], key: dict[str, str]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "messages": {name: {"$ref": f"#/components/messages/{to}"} for name, to in messages.items()},
+        "bindings": {"kafka": {"bindingVersion": "0.5.0", "x-key": key}},
+    }
+
+
+def main() -> None:
+    """Write the documents."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, document in files().items():
+        FOLDER.joinpath(name).write_bytes(document)
+
+
+if __name__ == "__main__":
+    main()
