@@ -41,7 +41,7 @@ def patient(run: str, number: int) -> str:
 
 
 def records(run: str, planned: Sequence[Planned], start: int) -> list[tuple[bytes, bytes]]:
-    """Key and value of each planned record; ``start`` in ns since the epoch. The id holds the record's number."""
+    """Key and value of each planned record; ``start`` in ns since the epoch. The id holds its number."""
     return [
         (name.encode(), orjson.dumps(_observation(name, f"{run}/{number}", one, start)))
         for number, one in enumerate(planned)
@@ -55,7 +55,7 @@ def _observation(name: str, id_: str, one: Planned, start: int) -> dict[str, Any
 
 
 def number_of(run: str, value: bytes) -> int | None:
-    """Which planned record of a run an output answers; ``None`` for all else (heartbeats, histories, other runs)."""
+    """Which planned record of a run an output answers; ``None`` for histories and other runs."""
     document = orjson.loads(value)
     first = document[0] if isinstance(document, list) else document
     if "trigger" in first:

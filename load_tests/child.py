@@ -1,5 +1,6 @@
 """A process of the load test itself: it does one thing and hands back the result."""
 
+import logging
 import signal
 import traceback
 from collections.abc import Callable
@@ -66,6 +67,7 @@ class Child(Generic[_T]):
 
 def _do(results: Connection, work: Callable[..., Any], args: tuple[Any, ...], extra: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    logging.basicConfig(level=logging.ERROR)  # aiokafka warns while a new group finds its coordinator
     try:
         answer = True, work(*args, **extra)
     except Exception:

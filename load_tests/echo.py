@@ -1,6 +1,6 @@
-"""The echo: a process that consumes and produces and does nothing else. No service on this broker is faster in Python.
+"""The echo: a process that consumes and produces and does nothing else, with aiokafka as the service does it.
 
-Its producer is that of the service (``acks=all``, idempotent), and it waits as long for a fetch.
+Its producer is the service's (``acks=all``, idempotent), and it waits as long for a fetch.
 """
 
 import asyncio

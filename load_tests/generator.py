@@ -12,7 +12,7 @@ from load_tests.plan import SECOND, Load, plan
 from streams import kafka
 from streams.settings import Settings
 
-#: From the first look at the clock to the first record: time to write all records down.
+#: Until the start, in ns: the records, which hold their instants, are written down meanwhile.
 _HEAD_START = 2 * SECOND
 _EACH = 40_000
 

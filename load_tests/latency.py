@@ -1,30 +1,31 @@
 """`python -m load_tests.latency`: event-to-alert latency beside a bare echo's, on one broker, in one run."""
 
-import os
 import signal
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from load_tests import machine, report, service
-from load_tests.child import SPAWN, Child
+from load_tests.child import SPAWN, Child, ChildError
 from load_tests.echo import echo
-from load_tests.patients import watched
+from load_tests.patients import Measure, watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
+from load_tests.service import ServiceError
 from models.registry import shipped
 from streams.broker import Broker, free_port
+from streams.commands.plain import FAILED, fail, plain_failures
 from streams.settings import Settings
 
 _READY_S = 60.0
-_FAILED = 1
 
 
 def latency(
@@ -58,46 +59,58 @@ def latency(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     busy = machine.disturbed()
-    outcomes: list[Outcome] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
-        _kafka(bootstrap, Path(folder), console) as kafka,
-    ):
-        settings = Settings(
-            kafka_bootstrap=kafka,
-            topic_prefix=f"load-{uuid.uuid4().hex[:8]}.",
-            data_dir=Path(folder),
-            doors="",
-            live=True,
-        )
-        about = machine.describe(settings)
-        console.print(_sentence(about))
-        if busy:
-            console.print(f"[bold yellow]Disturbed: {busy}.")
-        about["disturbed"] = busy
-        ready, stop = SPAWN.Event(), SPAWN.Event()
-        with service.running(settings) as worker, Child(echo, settings, ready, stop) as echoing:
-            if not ready.wait(_READY_S):
-                echoing.result(0)
-            for load in loads:
-                with _progress(console) as bar:
-                    task = bar.add_task(f"{load.rate:g} a second", total=1.0)
-                    outcomes.append(
-                        run(
-                            settings,
-                            worker,
-                            load,
-                            watched(shipped()),
-                            partial(_show, bar, bar.add_task(f"{load.rate:g} a second", total=1.0)),
-                        )
-                    )
-                console.print(report.table(outcomes[-1]))
-            stop.set()
-            echoing.result(_READY_S)
+    try:
+        with (
+            plain_failures(),
+            tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
+            _kafka(bootstrap, Path(folder), console) as kafka,
+        ):
+            prefix = f"load-{uuid.uuid4().hex[:8]}."
+            settings = Settings(
+                kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True
+            )
+            about = {**machine.describe(settings), "disturbed": busy}
+            console.print(_sentence(about))
+            if busy:
+                console.print(f"[bold yellow]Disturbed: {busy}.")
+            outcomes = _measure(settings, loads, console)
+    except (ServiceError, ChildError) as error:
+        fail(error)
     if out is not None:
         report.write(out, about, outcomes)
     if any(outcome.faults for outcome in outcomes):
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(FAILED)
+
+
+def _measure(settings: Settings, loads: list[Load], console: Console) -> list[Outcome]:
+    """A run for each load, one after the other, on the same worker and echo."""
+    measures = watched(shipped())
+    outcomes = []
+    ready, stop = SPAWN.Event(), SPAWN.Event()
+    with service.running(settings) as worker, Child(echo, settings, ready, stop) as echoing:
+        if not ready.wait(_READY_S):
+            echoing.result(0)
+        for load in loads:
+            outcome = _shown(settings, worker, load, measures, console)
+            console.print(report.table(outcome))
+            outcomes.append(outcome)
+        stop.set()
+        echoing.result(_READY_S)
+    return outcomes
+
+
+def _shown(
+    settings: Settings,
+    worker: "subprocess.Popen[bytes]",
+    load: Load,
+    measures: tuple[Measure, ...],
+    console: Console,
+) -> Outcome:
+    """A run with a bar that shows how far it is."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"{load.rate:g} a second", total=1.0)
+        return run(settings, worker, load, measures, lambda part: bar.update(task, completed=part))
 
 
 @contextmanager
@@ -114,21 +127,14 @@ def _kafka(bootstrap: str | None, folder: Path, console: Console) -> Iterator[st
         own.stop()
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
-    )
-
-
-def _sentence(about: dict[str, object]) -> str:
+def _sentence(about: dict[str, Any]) -> str:
     return (
         f"Apache Kafka {about['kafka']} ({about['brokers']} node, replication {about['replication']}, "
-        f"{about['partitions']} partitions, acks=all), everything on this machine: {about['cores']} cores "
-        f"({about['processor']}), {about['memory_gib']} GiB, Python {about['python']}, models {about['models']}, "
-        f"load average before {about['load_average']}."
+        f"{about['partitions']} partitions, acks=all), all on this machine: {about['cores']} cores "
+        f"({about['processor']}), {about['memory_gib']} GiB. Python {about['python']}. "
+        f"Scorers: {', '.join(about['scorers'])}."
     )
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     typer.run(latency)

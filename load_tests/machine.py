@@ -35,7 +35,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "replication": settings.replication,
         "partitions": settings.partitions,
         "packages": {name: version(name) for name in _PACKAGES},
-        "models": [f"{scorer.model.name} {scorer.model.version}" for scorer in shipped()],
+        "scorers": [f"{scorer.model.name} {scorer.model.version}" for scorer in shipped()],
         "load_average": round(os.getloadavg()[0], 2),
     }
 

@@ -1,4 +1,4 @@
-"""What a run showed: received minus *intended* instant of every record that counts, lost and repeated ones, its validity."""
+"""What a run showed: for every record that counts, the instant of its answer minus its *intended* instant."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +27,9 @@ def histogram() -> HdrHistogram:
 class Timing:
     """The answers on one output topic. All histograms are in µs.
 
-    ``latency``: from intended to received. ``to_made`` and ``from_made``: the part before and after the answer was
-    handed to its producer, by Kafka's own timestamp, whose resolution is 1 ms. ``behind``: answers that came only after
-    the next turn had begun.
+    ``latency``: from intended to received. ``to_made`` and ``from_made``: the parts before and after the
+    answer was handed to its producer, by Kafka's own timestamp, whose resolution is 1 ms. ``behind``: answers
+    that came only after the next turn had begun.
     """
 
     expected: int

@@ -1,7 +1,7 @@
-"""Adult patients in intensive care, made up: what is known of them before a run, and what is measured during it.
+"""Adult patients in intensive care, made up: what is known of them before a run, and what is measured in it.
 
-Their NEWS2 turns on the respiratory rate alone. They are sedated (3 points), all else lies where it has none: so a rate
-of 30 (3 points more) raises an alert, and a rate of 16 resolves it.
+Their NEWS2 turns on the respiratory rate alone. They are sedated (3 points), and all else lies where it has
+no points: so a rate of 30 (3 points more) raises an alert, and a rate of 16 resolves it.
 """
 
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ CALM, LABOURED = 16.0, 30.0
 
 
 def watched(scorers: Iterable[Scorer]) -> tuple[Measure, ...]:
-    """The signs and blood tests that some scorer reads: one observation of them gives one record of scores."""
+    """The signs and blood tests that some scorer reads: each of them gives a record of scores."""
     inputs = {name for scorer in scorers for name in scorer.inputs}
     analyte_for = catalogue().analyte_for
     return tuple(one for one in (*SIGNS, *LABS) if analyte_for(LOINC, one.code).name in inputs)

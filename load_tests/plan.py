@@ -1,7 +1,7 @@
-"""The plan of a run, made before it starts: what is sent when. Nothing that comes back moves it (an open loop).
+"""The plan of a run, made before it starts: what is sent when. It is an open loop: no answer moves it.
 
-A run alternates short segments of the echo and of the service. Both get the same observations at the same distances, so
-that they differ in nothing but who answers. Arrivals are a Poisson process.
+A run alternates short turns of the echo and of the service. Both get the same observations at the same
+distances, so that they differ in nothing but who answers. Arrivals are a Poisson process.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,10 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A run: ``rate`` observations a second for ``seconds`` on each target, after ``warmup`` seconds on each that
-    do not count.
+    """A run: ``rate`` observations a second for ``seconds`` on each target, after ``warmup`` seconds on each.
 
-    ``segment`` and ``pause`` (s): the length of a target's turn, and the silence after it. Every ``alert_every``-th
-    observation changes an alert.
+    ``segment`` and ``pause`` (s): the length of a turn, and the silence after it; the other times are rounded
+    up to whole turns. Every ``alert_every``-th observation changes an alert.
     """
 
     rate: float
@@ -42,7 +41,7 @@ class Load:
 
 
 class Planned(NamedTuple):
-    """One record: ``due`` in ns after the start; ``turn`` counts the turns from 0; ``alerts``: an alert changes by it."""
+    """A record: ``due`` in ns after the start; ``turn`` counts from 0; ``alerts``: it changes an alert."""
 
     due: int
     target: Target

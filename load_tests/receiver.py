@@ -17,13 +17,13 @@ from streams.desk import HEARTBEAT_KEY
 from streams.settings import Settings
 
 _LOOK_MS = 100
-#: After the last record was sent, so long a silence means that all has come, and so long is waited for it at most.
+#: Once all is sent, so long a silence means that all has come; it is waited for so long at most.
 _QUIET_S = 3.0
 _PATIENCE_S = 60.0
 
 
 class Received(NamedTuple):
-    """An output: the planned record's number, when it arrived (ns), and when its sender made it (ms, Kafka's own)."""
+    """An output: which record it answers, when it arrived (ns), and when its sender made it (ms, Kafka's)."""
 
     number: int
     at: int

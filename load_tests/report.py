@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from features.instants import render
 from load_tests.outcome import PERCENTILES, Timing, milliseconds
 from load_tests.run import Outcome
 
@@ -59,7 +60,7 @@ def document(machine: dict[str, Any], outcomes: Sequence[Outcome]) -> bytes:
 
 
 def write(folder: Path, machine: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """`latency.json`, and for each rate `latency-<rate>.hlog` with one tagged histogram (in µs) for each row."""
+    """`latency.json`, and for each rate `latency-<rate>.hlog` with tagged histograms in µs."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath("latency.json").write_bytes(document(machine, outcomes))
     for outcome in outcomes:
@@ -68,8 +69,8 @@ def write(folder: Path, machine: dict[str, Any], outcomes: Sequence[Outcome]) ->
             log.output_log_format_version()
             log.output_legend()
             for name, found in _histograms(outcome):
-                found.set_tag(name)
-                log.output_interval_histogram(found, 0, outcome.load.seconds)
+                file.write(f"Tag={name},")  # the format has tags, its Python writer has not
+                log.output_interval_histogram(found, outcome.started / 1000, outcome.ended / 1000)
 
 
 def _histograms(outcome: Outcome) -> Iterator[tuple[str, HdrHistogram]]:
@@ -84,6 +85,7 @@ def _histograms(outcome: Outcome) -> Iterator[tuple[str, HdrHistogram]]:
 def _run(outcome: Outcome) -> dict[str, Any]:
     return {
         "load": asdict(outcome.load),
+        "started": render(outcome.started),
         "valid": not outcome.faults,
         "faults": outcome.faults,
         "generator_lateness_ms": _figures(outcome.lateness),

@@ -27,9 +27,14 @@ Progress = Callable[[float], None]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run showed. ``lateness`` is the generator's, in µs; ``bands`` counts scores by kind and band."""
+    """What a run showed, and from when to when (ms since the epoch).
+
+    ``lateness`` is the generator's, in µs; ``bands`` counts scores by kind and band.
+    """
 
     load: Load
+    started: int
+    ended: int
     echo: Timing
     scores: Timing
     alerts: Timing
@@ -56,7 +61,7 @@ def run(
     measures: tuple[Measure, ...],
     progress: Progress,
 ) -> Outcome:
-    """Admit this run's patients, let their history settle, and measure. ``progress`` is told the part that is done.
+    """Admit this run's patients, let their history settle, and measure; ``progress`` is told the part done.
 
     The echo must run already.
 
@@ -89,6 +94,8 @@ def _outcome(
     received = receipts.by_topic
     return Outcome(
         load,
+        sent.start * 1000 // SECOND,
+        sent.at[-1] * 1000 // SECOND,
         echo=outcome.time(planned, sent, received[channels.echoed], asked(planned, Target.ECHO)),
         scores=outcome.time(planned, sent, received[channels.scores], asked(planned, Target.SERVICE)),
         alerts=outcome.time(

@@ -1,4 +1,4 @@
-"""The service under load: its topics, one real `vagt worker`, and patients with a history before the run begins."""
+"""The service under load: its topics, one real `vagt worker`, and patients with a history."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """The life of an alert: raised, escalated, updated, then resolved, retracted or expired; never said twice.
 
 An alert is raised when even the lowest the score could be reaches a level, and falls only when even the
-highest it could be is below what clears the level: what is not known neither raises nor calms. Between the two
-the alert stays as it is.
+highest it could be is below what clears the level: what is not known neither raises nor calms. Between the
+two the alert stays as it is.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ An agent whose body raised would be started again past the record that it was at
 hold is dealt with in the desk and the doors, and what does raise (the broker is gone) ends the worker.
 """
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ class VagtApp(MendedApp):
     async def settle_doors(self) -> None:
         """Wait until the broker has all that the doors sent."""
         await self.doors.settle()
+
+    async def on_start(self) -> None:
+        """Connect, then read."""
+        await self.desk.start()
+        await super().on_start()
 
     async def on_stop(self) -> None:
         """Stop reading, make all decisions durable, then let go."""
@@ -92,15 +98,19 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     for name, form in settings.door_forms.items():
         _add_door(app, name, form)
 
-    @app.timer(_CHECKPOINT_SECONDS)
-    async def checkpoint() -> None:
-        await app.desk.checkpoint()
-
-    @app.timer(_HEARTBEAT_SECONDS)
-    async def heartbeat() -> None:
-        await app.desk.heartbeat()
-
+    _repeat(app, _CHECKPOINT_SECONDS, app.desk.checkpoint)
+    _repeat(app, _HEARTBEAT_SECONDS, app.desk.heartbeat)
     return app
+
+
+def _repeat(app: VagtApp, pause: float, what: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again with a pause between; what it raises ends the worker."""
+
+    @app.task
+    async def repeat() -> None:
+        while not app.should_stop:
+            await app.sleep(pause)
+            await what()
 
 
 def _add_door(app: VagtApp, topic: str, form: str) -> None:

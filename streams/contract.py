@@ -5,7 +5,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import TypeAdapter
@@ -106,9 +106,11 @@ def _schema(of: type) -> dict[str, Any]:
 
 
 def _components() -> dict[str, Any]:
-    inputs = [(name, "validation", TypeAdapter(of)) for name, (of, _) in _MESSAGES.items()]
+    inputs: list[tuple[str, Literal["validation"], TypeAdapter[Any]]] = [
+        (name, "validation", TypeAdapter(of)) for name, (of, _) in _MESSAGES.items()
+    ]
     _, found = TypeAdapter.json_schemas(
-        inputs,  # type: ignore[arg-type]
+        inputs,
         by_alias=True,
         ref_template="#/components/schemas/{model}",
     )

@@ -42,11 +42,16 @@ class Desk:
         self._store = store
         self._changelog = changelog
         self._shards: dict[int, Shard] = {}
-        self._outputs: AIOKafkaProducer | None = None
+        self._outputs: AIOKafkaProducer
         self._events = settings.topic("events")
         self._scores = settings.topic("risk.scores")
         self._alerts = settings.topic("alerts")
         self._dead = settings.topic("deadletter")
+
+    async def start(self) -> None:
+        """Connect to the broker."""
+        self._outputs = kafka.producer(self._settings)
+        await self._outputs.start()
 
     async def open(self, partitions: Iterable[int]) -> None:
         """Take over partitions: fence their former owner, then restore their records."""
@@ -77,15 +82,7 @@ class Desk:
     async def close(self) -> None:
         """Give the partitions back and stop."""
         await self.release()
-        if self._outputs is not None:
-            await self._outputs.stop()
-
-    async def outputs(self) -> AIOKafkaProducer:
-        """The producer of everything that is said, started."""
-        if self._outputs is None:
-            self._outputs = kafka.producer(self._settings)
-            await self._outputs.start()
-        return self._outputs
+        await self._outputs.stop()
 
     async def checkpoint(self) -> None:
         """Make all decisions so far durable."""
@@ -93,10 +90,9 @@ class Desk:
 
     async def heartbeat(self) -> None:
         """Tell the readers of ``alerts`` that each partition of this worker is awake."""
-        outputs = await self.outputs()
         for partition in list(self._shards):
             beat = {"heartbeat": True, "live": self._settings.live, "partition": partition, "at": _now()}
-            await outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
+            await self._outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
 
     async def handle(self, source: Source) -> None:
         """Decide one record.
@@ -148,29 +144,26 @@ class Desk:
 
     async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:
         """Alerts first: they are what somebody waits for."""
-        outputs = await self.outputs()
         emitted = _now()
         for alert in alerts:
             value = orjson.dumps(replace(alert, emitted=emitted))
-            shard.sent(await outputs.send(self._alerts, value, key, partition=shard.partition))
+            shard.sent(await self._outputs.send(self._alerts, value, key, partition=shard.partition))
         if scores:
             value = orjson.dumps([replace(score, emitted=emitted) for score in scores])
-            shard.sent(await outputs.send(self._scores, value, key, partition=shard.partition))
+            shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))
 
     async def _set_aside(self, shard: Shard, source: Source, refusals: Sequence[tuple[int, Refused]]) -> None:
-        outputs = await self.outputs()
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
             head = deadletter.headers(source, item, refused)
-            shard.sent(await outputs.send(self._dead, source.value, source.key, headers=head))
+            shard.sent(await self._outputs.send(self._dead, source.value, source.key, headers=head))
             _LOG.info(
                 "deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item
             )
 
     async def _rekey(self, shard: Shard, source: Source) -> None:
         """Send a record that is not on its key's partition there."""
-        outputs = await self.outputs()
         right = partition_of(source.key or b"", self._settings.partitions)
-        moved = await outputs.send(
+        moved = await self._outputs.send(
             self._events,
             source.value,
             source.key,

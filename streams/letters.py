@@ -87,7 +87,6 @@ def resend(settings: Settings, reason: str | None = None) -> Outcome:
         bootstrap_servers=settings.kafka_bootstrap,
         acks="all",
         max_request_size=MAX_REQUEST,
-        buffer_memory=4 * MAX_REQUEST,
     )
     try:
         waiting = []

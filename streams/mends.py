@@ -69,7 +69,7 @@ class MendedTransport(driver.Transport):  # type: ignore[misc]
 
 
 class _Recovery(Recovery):  # type: ignore[misc]
-    @Service.task  # type: ignore[untyped-decorator]
+    @Service.task
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
             if await self.wait_for_stopped(self.signal_recovery_start):
@@ -82,7 +82,7 @@ class _Recovery(Recovery):  # type: ignore[misc]
             except ServiceStopped:
                 break
 
-    @Service.task  # type: ignore[untyped-decorator]
+    @Service.task
     async def _slurp_changelogs(self) -> None:
         """The changelog is read by ``streams.restore``; nothing of it comes through Faust's consumer."""
 
@@ -111,6 +111,8 @@ class _Recovery(Recovery):  # type: ignore[misc]
 
 class MendedTableManager(TableManager):  # type: ignore[misc]
     """A table manager with the mended recovery."""
+
+    _recovery: _Recovery | None = None
 
     @property
     def recovery(self) -> _Recovery:

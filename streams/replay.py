@@ -2,9 +2,10 @@
 
 import asyncio
 import tempfile
+import time
 from array import array
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -59,9 +60,9 @@ async def replay(
         FileNotFoundError, ValueError: the data set is not what it should be.
     """
     if speed is None:
-        messages = _as_they_come(source, tally, limit)
+        messages = as_they_come(source, tally, limit)
     else:
-        messages = _paced(_in_time_order(source, tally, limit, settings.data_dir), speed)
+        messages = paced(in_time_order(source, tally, limit, settings.data_dir), speed)
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap,
         client_id=f"{settings.group}-replay",
@@ -111,22 +112,20 @@ def _message(patient: str, record: Record) -> Message:
     return Message(record.at_ms, patient.encode(), orjson.dumps(record.value), observations)
 
 
-def _stays(source: Source, tally: Tally, limit: int | None) -> "islice[Stay]":
-    def counted() -> Any:
-        for stay in source:
-            tally.stays += 1
-            yield stay
-
-    return islice(counted(), limit)
+def _stays(source: Source, tally: Tally, limit: int | None) -> Iterator[Stay]:
+    for stay in islice(source, limit):
+        tally.stays += 1
+        yield stay
 
 
-async def _as_they_come(source: Source, tally: Tally, limit: int | None) -> AsyncIterator[Message]:
+async def as_they_come(source: Source, tally: Tally, limit: int | None) -> AsyncIterator[Message]:
+    """All records, stay after stay."""
     for stay in _stays(source, tally, limit):
         for record in stay.records:
             yield _message(stay.patient, record)
 
 
-async def _in_time_order(
+async def in_time_order(
     source: Source, tally: Tally, limit: int | None, scratch: Path
 ) -> AsyncIterator[Message]:
     """All records by time; equal times, and a patient's records always, in the set's order.
@@ -158,14 +157,18 @@ def _scratch_file(folder: Path) -> "IO[bytes]":
     return tempfile.TemporaryFile(dir=folder)
 
 
-async def _paced(messages: AsyncIterator[Message], speed: float) -> AsyncIterator[Message]:
+async def paced(
+    messages: AsyncIterator[Message],
+    speed: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[Message]:
     """Hold each message back until its time has come, counted from the first."""
-    clock = asyncio.get_running_loop().time
     began: tuple[float, int] | None = None
     async for message in messages:
         if began is None:
             began = clock(), message.at_ms
         due = began[0] + (message.at_ms - began[1]) / 1000 / speed
         if (wait := due - clock()) > 0:
-            await asyncio.sleep(wait)
+            await sleep(wait)
         yield message

@@ -65,6 +65,7 @@ class Supervised:
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-P", "-m", "streams.cli", "worker", "--name", self.name]
+        command += ["--parent", str(os.getpid())]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

@@ -9,7 +9,7 @@ import fcntl
 import logging
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ async def _run(
     parts: list[Work] = [
         *(worker.run(lambda text: say(console, text)) for worker in workers),
         _listen(settings, plan, console, ready),
-        _look_after(broker),
+        _look_after(broker, workers),
     ]
     if play is not None:
         parts.append(_play(play, ready))
@@ -185,11 +185,13 @@ async def _play(play: Callable[[], Work], ready: asyncio.Event) -> None:
     await play()
 
 
-async def _look_after(broker: Broker | None) -> None:
+async def _look_after(broker: Broker | None, workers: Sequence[Supervised]) -> None:
     while broker is not None:
         await asyncio.sleep(_LOOK_EVERY_S)
         for node in broker.status().nodes:
             if node.pid is None:
+                for worker in workers:
+                    worker.kill()  # without a broker they can write nothing, and would try for long
                 raise UpError(f"Apache Kafka ended by itself: {node.log} may say why.")
 
 
