@@ -174,9 +174,7 @@ _UNIT_LIKE: Final = re.compile(r"(?!.*\d{4}).{1,20}", re.DOTALL)
 
 def _unknown_code(code: str) -> Refused:
     shown = code if _CODE_LIKE.fullmatch(code) else "(not shown: it looks like no code)"
-    return Refused(
-        "unknown-code", f"code {shown} of this system is in neither the catalogue nor a local file"
-    )
+    return Refused("unknown-code", f"code {shown} of this system is in neither the catalogue nor a local file")
 
 
 def _unknown_unit(analyte: Analyte, unit: str | None) -> Refused:
@@ -306,9 +304,7 @@ class _File(_Line):
 
 def _known(place: str, section: str, key: str | None, keys: Mapping[str, object]) -> None:
     if key is not None and key not in keys:
-        raise ValueError(
-            f"{place}: {key!r} is no key of [{section}]: add it there, or use one of {sorted(keys)}"
-        )
+        raise ValueError(f"{place}: {key!r} is no key of [{section}]: add it there, or use one of {sorted(keys)}")
 
 
 class _LocalAnalyte(_Line):
@@ -357,9 +353,7 @@ def _merge(raw: dict[str, Any], path: Path) -> None:
         raw["aliases"].setdefault(unit, []).extend(spellings)
     for name, line in local.analytes.items():
         if name not in raw["analytes"]:
-            raise CatalogueError(
-                f"{path.name}: there is no analyte {name}; a local code must mean one that exists"
-            )
+            raise CatalogueError(f"{path.name}: there is no analyte {name}; a local code must mean one that exists")
         raw["analytes"][name]["codes"].extend(line.codes)
 
 

@@ -21,9 +21,7 @@ from pydantic import (
 from features import instants
 from features.catalogue import Refused
 
-Instant = Annotated[
-    int, BeforeValidator(instants.parse), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+Instant = Annotated[int, BeforeValidator(instants.parse), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def _day(text: Any) -> date:
@@ -63,9 +61,7 @@ class Observation(Message):
     type: Literal["observation"]
     id: Identifier
     version: Version = 1
-    status: Literal[
-        "registered", "preliminary", "final", "corrected", "amended", "cancelled", "entered-in-error"
-    ]
+    status: Literal["registered", "preliminary", "final", "corrected", "amended", "cancelled", "entered-in-error"]
     patient: Identifier
     encounter: Identifier | None = None
     code: Coding
@@ -77,6 +73,8 @@ class Observation(Message):
     issued: Instant
     issued_assumed: bool = Field(default=False, alias="issuedAssumed")
     performer: str | None = None
+    #: ``vagt`` on what a door of this service wrote.
+    origin: str | None = None
     requisition: str | None = None
     device: str | None = None
 

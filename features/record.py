@@ -58,6 +58,7 @@ class Applied:
 
 
 _NO_SERIES = Series()
+_CORRECTED = WITHDRAWN | {"corrected", "amended"}
 _TICKED = frozenset({TIME})
 
 
@@ -89,7 +90,7 @@ def _observe(record: Record, event: Observation, now: int, catalogue: Catalogue,
         raise Refused("implausible", "effective lies before anyone alive was born")
     found = _find(record, event.id)
     if found is None:
-        return _first(record, name, entry, now)
+        return _first(record, name, entry, now, from_door=event.origin is not None)
     home, known = found
     if entry.version < known.version:
         return Applied(_at(record, now))
@@ -107,16 +108,14 @@ def _observe(record: Record, event: Observation, now: int, catalogue: Catalogue,
     return Applied(_with(record, changed, now), frozenset(changed), frozenset({event.id}))
 
 
-def _first(record: Record, name: str, entry: Entry, now: int) -> Applied:
-    """An observation of which no version is kept."""
+def _first(record: Record, name: str, entry: Entry, now: int, *, from_door: bool) -> Applied:
+    """An observation of which no version is kept. A door's versions are times, so they do not tell a correction."""
     series = record.series.get(name, _NO_SERIES)
     if entry.effective >= now - kept(name):
         return Applied(_with(record, {name: series.put(entry, None)}, now), frozenset({name}))
-    correction = entry.version > 1 or entry.status in WITHDRAWN or entry.status in {"corrected", "amended"}
+    correction = entry.status in _CORRECTED or (entry.version > 1 and not from_door)
     if correction or entry.effective < now - KEPT_LONG:
-        raise Refused(
-            "too-old", "the observation lies before what is kept: it can be neither added nor corrected"
-        )
+        raise Refused("too-old", "the observation lies before what is kept: it can be neither added nor corrected")
     widened = Series(series.entries, widen(series.extremes, [entry]))
     if widened.extremes == series.extremes:
         return Applied(_at(record, now))
@@ -211,8 +210,7 @@ def _expire(record: Record) -> Record:
     """What is older than is kept becomes daily extremes, and extremes go in their turn."""
     last_day = (record.now - KEPT_LONG) // DAY
     series = {
-        name: one.expire(record.now - kept(name)).drop_days_before(last_day)
-        for name, one in record.series.items()
+        name: one.expire(record.now - kept(name)).drop_days_before(last_day) for name, one in record.series.items()
     }
     return replace(record, series=series, next_expiry=_next_expiry(series))
 

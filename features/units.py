@@ -65,9 +65,7 @@ class Units:
         UnitError: an alias of a unit that no property has, or one spelling of two units.
     """
 
-    def __init__(
-        self, properties: Mapping[str, Mapping[str, Scale]], aliases: Mapping[str, Sequence[str]]
-    ) -> None:
+    def __init__(self, properties: Mapping[str, Mapping[str, Scale]], aliases: Mapping[str, Sequence[str]]) -> None:
         self._properties = properties
         known = {unit for units in properties.values() for unit in units}
         if strangers := set(aliases) - known:

@@ -30,9 +30,7 @@ _READY_S = 60.0
 
 def latency(
     rates: Annotated[str, typer.Option(help="Observations a second, one run for each.")] = "100,500",
-    seconds: Annotated[
-        int, typer.Option(min=1, help="Seconds that count, for the echo and for the service.")
-    ] = 60,
+    seconds: Annotated[int, typer.Option(min=1, help="Seconds that count, for the echo and for the service.")] = 60,
     warmup: Annotated[int, typer.Option(min=0, help="Seconds before them that do not count, for each.")] = 10,
     patients: Annotated[int, typer.Option(min=1, help="Patients, admitted anew for each rate.")] = 500,
     alert_every: Annotated[int, typer.Option(min=1, help="Every such observation changes an alert.")] = 10,
@@ -53,9 +51,7 @@ def latency(
         raise typer.BadParameter(f"{rates!r} is not a list of numbers with commas between") from None
     if min(wanted) <= 0:
         raise typer.BadParameter("a rate is greater than 0")
-    loads = [
-        Load(rate, seconds, warmup, patients=patients, alert_every=alert_every, seed=seed) for rate in wanted
-    ]
+    loads = [Load(rate, seconds, warmup, patients=patients, alert_every=alert_every, seed=seed) for rate in wanted]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     busy = machine.disturbed()
@@ -66,9 +62,7 @@ def latency(
             _kafka(bootstrap, Path(folder), console) as kafka,
         ):
             prefix = f"load-{uuid.uuid4().hex[:8]}."
-            settings = Settings(
-                kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True
-            )
+            settings = Settings(kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True)
             about = {**machine.describe(settings), "disturbed": busy}
             console.print(_sentence(about))
             if busy:

@@ -46,9 +46,7 @@ class Timing:
         return self.expected - self.answered
 
 
-def time(
-    planned: Sequence[Planned], sent: Sent, received: Iterable[Received], expected: Iterable[int]
-) -> Timing:
+def time(planned: Sequence[Planned], sent: Sent, received: Iterable[Received], expected: Iterable[int]) -> Timing:
     """The timing of one topic; ``expected`` are the numbers of the records that must be answered there.
 
     Of repeated answers the first counts. Answers that nobody expected are timed too, and warm-up never is.
@@ -86,9 +84,7 @@ def lateness(planned: Sequence[Planned], sent: Sent) -> HdrHistogram:
 
 def asked(planned: Sequence[Planned], target: Target, alerts: bool = False) -> Iterator[int]:
     """The numbers of the records sent to a target; only those by which an alert changes with ``alerts``."""
-    return (
-        number for number, one in enumerate(planned) if one.target is target and (one.alerts or not alerts)
-    )
+    return (number for number, one in enumerate(planned) if one.target is target and (one.alerts or not alerts))
 
 
 def milliseconds(found: HdrHistogram, percentile: float) -> float:

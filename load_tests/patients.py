@@ -67,9 +67,7 @@ def watched(scorers: Iterable[Scorer]) -> tuple[Measure, ...]:
     return tuple(one for one in (*SIGNS, *LABS) if analyte_for(LOINC, one.code).name in inputs)
 
 
-def observation(
-    patient: str, id_: str, code: str, unit: str | None, value: float | str, at: int
-) -> dict[str, Any]:
+def observation(patient: str, id_: str, code: str, unit: str | None, value: float | str, at: int) -> dict[str, Any]:
     """A native observation, known when it was made; ``at`` in ms since the epoch."""
     instant = render(at)
     return {

@@ -22,9 +22,7 @@ _ROWS = (("echo", "echo"), ("event to scores", "scores"), ("event to alert", "al
 def table(outcome: Outcome) -> Group:
     """Latencies in ms, the ratios to the echo, and what makes the run invalid."""
     load = outcome.load
-    columns = Table(
-        title=f"{load.rate:g} observations a second, {load.seconds} s each; ms from the intended instant"
-    )
+    columns = Table(title=f"{load.rate:g} observations a second, {load.seconds} s each; ms from the intended instant")
     for name in ("", "count", "median", "90 %", "99 %", "99.9 %", "max", "median ÷ echo", "99 % ÷ echo"):
         columns.add_column(name, justify="left" if not name else "right")
     for label, name in _ROWS:
@@ -44,9 +42,7 @@ def table(outcome: Outcome) -> Group:
     lines = [
         f"Generator's lateness in ms, {late}; max {outcome.lateness.get_max_value() / 1000:.1f}.",
         f"Repeated: {outcome.scores.repeated} scores, {outcome.alerts.repeated} alerts.",
-        "Scores by band, warm-up included: "
-        + ", ".join(f"{n} {band}" for band, n in outcome.bands.items())
-        + ".",
+        "Scores by band, warm-up included: " + ", ".join(f"{n} {band}" for band, n in outcome.bands.items()) + ".",
     ]
     faults = [Text(f"INVALID: {fault}.", style="bold red") for fault in outcome.faults]
     return Group(columns, *(Text(line) for line in lines), *faults)

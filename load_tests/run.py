@@ -88,9 +88,7 @@ def run(
     return _outcome(load, Channels.of(settings), planned, sent, receipts)
 
 
-def _outcome(
-    load: Load, channels: Channels, planned: list[Planned], sent: Sent, receipts: Receipts
-) -> Outcome:
+def _outcome(load: Load, channels: Channels, planned: list[Planned], sent: Sent, receipts: Receipts) -> Outcome:
     received = receipts.by_topic
     return Outcome(
         load,
@@ -98,9 +96,7 @@ def _outcome(
         sent.at[-1] * 1000 // SECOND,
         echo=outcome.time(planned, sent, received[channels.echoed], asked(planned, Target.ECHO)),
         scores=outcome.time(planned, sent, received[channels.scores], asked(planned, Target.SERVICE)),
-        alerts=outcome.time(
-            planned, sent, received[channels.alerts], asked(planned, Target.SERVICE, alerts=True)
-        ),
+        alerts=outcome.time(planned, sent, received[channels.alerts], asked(planned, Target.SERVICE, alerts=True)),
         lateness=outcome.lateness(planned, sent),
         bands=dict(sorted(receipts.bands.items())),
     )

@@ -1,4 +1,4 @@
-"""A model as it ships: a folder with the LightGBM text file, the manifest that says what it is, and a card for people."""
+"""A model as it ships: the LightGBM text file, the manifest that says what it is, and a card for people."""
 
 from hashlib import sha256
 from pathlib import Path

@@ -67,7 +67,11 @@ class Boosted:
         return known < self.manifest.minimum_inputs
 
     def _reasons(
-        self, record: Record, row: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", values: list[float], margin: float
+        self,
+        record: Record,
+        row: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
+        values: list[float],
+        margin: float,
     ) -> tuple[tuple[Reason, ...], tuple[Entry, ...]]:
         """The analytes that moved the log-odds most, the rest as one, and the observations behind them."""
         parts = self._booster.predict(row, pred_contrib=True, num_threads=1)[0]
@@ -112,7 +116,7 @@ def _interval(manifest: Manifest, probability: float) -> tuple[float, float]:
 
 
 def _meant_for(manifest: Manifest, record: Record) -> bool:
-    """Whether the patient is one that the model was made for; an unknown age counts as adult, an unknown unit does not."""
+    """Whether the patient is one that the model was made for; an unknown age is adult, an unknown unit is not."""
     age = record.stay.age_years(record.now)
     adult = age is None or age >= manifest.population.minimum_age_years
     return adult and record.stay.unit_type in manifest.population.unit_types

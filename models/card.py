@@ -19,12 +19,13 @@ def card(manifest: Manifest) -> str:
 **For whom.** {manifest.population.description.capitalize()}, {manifest.population.minimum_age_years:g} years and older.
 {manifest.intended_use}
 
-**What it reads.** {len(manifest.features)} features (version {manifest.features_version}) of vital signs, blood tests, age,
-sex and time since admission. It abstains when fewer than {manifest.minimum_inputs} analytes have a value within 72 hours.
+**What it reads.** {len(manifest.features)} features (version {manifest.features_version}) of vital signs, blood tests,
+age, sex and time since admission. It abstains when fewer than {manifest.minimum_inputs} analytes have a value within
+72 hours.
 
 **When it speaks.** From {bands.high:.4f} a score is high and raises an alert ({manifest.severity}); below
-{bands.clear_below:.4f} the alert is resolved; from {bands.raised:.4f} it is called raised. The threshold has the highest
-utility (Reyna et al. 2020) on predictions for stays that the predicting model did not see, the test stays aside.
+{bands.clear_below:.4f} the alert is resolved; from {bands.raised:.4f} it is called raised. The threshold has the
+highest utility (Reyna et al. 2020) on predictions for stays that the predicting model did not see; the test stays took no part.
 
 ## Made from
 
@@ -40,7 +41,7 @@ Intervals are 95 % bootstrap intervals, drawn by stay. The test stays took no pa
 
 ## What it does not know
 
-- It was made from one American hospital's intensive care. Its figures elsewhere are unknown until they are measured there.
+- It was made from one American hospital's intensive care. Its figures elsewhere are unknown until measured there.
 - It learns which tests were ordered as well as their results; a hospital with other habits will shift it.
 - About a fifth of the septic stays are labelled from their first hours: for these there is nothing to see ahead.
 - The label follows Sepsis-3 as the challenge computed it from records, not a clinician's judgement.

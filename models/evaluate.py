@@ -10,7 +10,8 @@ import orjson
 
 from features.catalogue import Refused, catalogue
 from features.events import parse
-from features.instants import HOUR, parse as instant
+from features.instants import HOUR
+from features.instants import parse as instant
 from features.record import Record
 from models import utility
 from models.datasets import Stay
@@ -75,7 +76,7 @@ def hourly(stay: Stay, kind: str = "infection-risk") -> Hourly:
 
 
 def at_hours(stay: Stay, scores: Sequence[tuple[int, float]]) -> tuple[float, ...]:
-    """For each labelled hour the last of the (instant, score) pairs, in order, that is not later; NaN before the first."""
+    """For each labelled hour the last of the (instant, score) pairs, that is not later; NaN before the first."""
     found: list[float] = []
     place, newest = 0, float("nan")
     for hour in stay.hours:

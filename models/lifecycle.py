@@ -35,9 +35,7 @@ class Policy:
 
     def held(self, score: float, level: int) -> int:
         """The gravest level, no graver than ``level``, that a score does not leave; -1 for none."""
-        return max(
-            (at for at, one in enumerate(self.levels[: level + 1]) if score >= one.clear_below), default=-1
-        )
+        return max((at for at, one in enumerate(self.levels[: level + 1]) if score >= one.clear_below), default=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,7 @@ def leave(alert: OpenAlert | None) -> Change | None:
     return Change("expired", alert.level) if alert else None
 
 
-def advance(
-    policy: Policy, alert: OpenAlert | None, low: float, high: float, evidence_gone: bool
-) -> Change | None:
+def advance(policy: Policy, alert: OpenAlert | None, low: float, high: float, evidence_gone: bool) -> Change | None:
     """The change that a score between ``low`` and ``high`` makes, or ``None``.
 
     ``evidence_gone`` says that an observation which the alert rests on was corrected or withdrawn: then it

@@ -18,7 +18,7 @@ from models.datasets import Stay
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """One row for each labelled hour: features (float32, rows x features), the stay's number, the label; the stays' names."""
+    """One row for each labelled hour: features (float32), the number of its stay, its label; and the patients."""
 
     x: NDArray[np.float32]
     stay: NDArray[np.int32]

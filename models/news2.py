@@ -4,13 +4,13 @@ The points are in ``news2.toml``. A component that is missing or too old makes t
 counted as 0, and the interval says what the score could be at most.
 """
 
+import tomllib
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
 from importlib.resources import files
 from typing import Literal
 
-import tomllib
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.instants import HOUR
@@ -122,9 +122,7 @@ class News2:
         text = files(__package__).joinpath("news2.toml").read_bytes()
         self.table = Table.model_validate(tomllib.loads(text.decode()))
         self.model = ModelRef(self.table.name, self.table.version, sha256(text).hexdigest())
-        self.policy = Policy(
-            tuple(Level(one.severity, one.raise_at, one.clear_below) for one in self.table.levels)
-        )
+        self.policy = Policy(tuple(Level(one.severity, one.raise_at, one.clear_below) for one in self.table.levels))
 
     def score(self, record: Record) -> Scored | None:
         """NEWS2 at the record's now, 0-20 points; ``None`` below 16 years and in pregnancy."""
@@ -153,8 +151,10 @@ class News2:
         table = self.table
         oxygen = self._oxygen(record)
         parts = [self._saturation(record, oxygen), oxygen]
-        for name in ("respiratory_rate", "systolic_pressure", "heart_rate", "temperature"):
-            parts.append(_measured(name, self._newest(record, name), getattr(table, name)))
+        parts += [
+            _measured(name, self._newest(record, name), getattr(table, name))
+            for name in ("respiratory_rate", "systolic_pressure", "heart_rate", "temperature")
+        ]
         level = self._newest(record, "consciousness")
         if level is None:
             parts.append(_Part("consciousness", None, None, 0, max(table.consciousness.values())))

@@ -150,9 +150,7 @@ def _judge(
     return _keep(record, kind, identifier, sequence, change.level, evidence), alert
 
 
-def _keep(
-    record: Record, kind: str, identifier: str, sequence: int, level: int, evidence: tuple[Entry, ...]
-) -> Record:
+def _keep(record: Record, kind: str, identifier: str, sequence: int, level: int, evidence: tuple[Entry, ...]) -> Record:
     alert = OpenAlert(identifier, sequence, level, tuple(entry.id for entry in evidence))
     return replace(record, alerts={**record.alerts, kind: alert})
 

@@ -73,16 +73,14 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
         version="1.0.0",
         kind="infection-risk",
         event=(
-            "the stay is, at this hour, within the labelled time of the PhysioNet/CinC Challenge 2019: from 6 h before the "
-            "onset of sepsis (Sepsis-3) on"
+            "the stay is, at this hour, within the labelled time of the PhysioNet/CinC Challenge 2019: from 6 h before "
+            "the onset of sepsis (Sepsis-3) on"
         ),
         horizon="PT6H",
-        population=Population(
-            description="adults in intensive care", unit_types=("icu",), minimum_age_years=18
-        ),
+        population=Population(description="adults in intensive care", unit_types=("icu",), minimum_age_years=18),
         intended_use=(
-            "Decision support for adult intensive care: it points out a patient whose infection risk a clinician should "
-            "look at. It takes no decision. On other units it scores in shadow and raises no alert."
+            "Decision support for adult intensive care: it points out a patient whose infection risk a clinician "
+            "should look at. It takes no decision. On other units it scores in shadow and raises no alert."
         ),
         features_version=vector.VERSION,
         features=vector.NAMES,
@@ -92,7 +90,11 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
         bands=Bands(raised=threshold / 2, high=threshold, clear_below=threshold * 0.75),
         severity="warning",
         title={"en": "Possible infection", "da": "Mulig infektion"},
-        data=(source.model_copy(update={"stays": {"train": int((parts != "test").sum()), "test": int((parts == "test").sum())}}),),
+        data=(
+            source.model_copy(
+                update={"stays": {"train": int((parts != "test").sum()), "test": int((parts == "test").sum())}}
+            ),
+        ),
         metrics={"validation_utility": validated, **metrics},
         training={**PARAMETERS, "rounds": rounds, "folds": _FOLDS, "lightgbm": lgb.__version__},
         sha256=sha256(model.encode()).hexdigest(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types import TP, EventT, StreamT
+from faust.types import EventT, StreamT
 from mode.supervisors import CrashingSupervisor
 
 from models.step import Decider
@@ -91,7 +91,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
             await app.desk.handle(_source(event))
 
     @app.on_partitions_revoked.connect
-    async def give_back(_: Any, revoked: set[TP], **__: Any) -> None:
+    async def give_back(*_: Any, **__: Any) -> None:
         # Before the next owner takes over, so that it need not decide anything again.
         await app.desk.release()
 

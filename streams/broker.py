@@ -252,9 +252,7 @@ share.coordinator.state.topic.min.isr={in_sync}
         while True:
             for node in nodes:
                 if self._pid(node) is None:
-                    raise BrokerError(
-                        f"Kafka's node {node} ended while it started: {self._log(node)} says why."
-                    )
+                    raise BrokerError(f"Kafka's node {node} ended while it started: {self._log(node)} says why.")
             ports = [_port(self.port, node) for node in nodes]
             if all(_accepts(port) for port in ports) and self._members() == self.nodes:
                 return

@@ -30,9 +30,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(worker)
-app.add_typer(
-    typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone."
-)
+app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

@@ -1,4 +1,4 @@
-"""What a worker does with a record of ``events``: read it, decide, say what is to be said, and set aside what is unusable."""
+"""What a worker does with a record of ``events``: read it, decide, speak, and set aside what is unusable."""
 
 import asyncio
 import time
@@ -71,9 +71,7 @@ class Desk:
     async def release(self) -> None:
         """Give all partitions back, each with a last checkpoint."""
         shards, self._shards = self._shards, {}
-        results = await asyncio.gather(
-            *(shard.checkpoint() for shard in shards.values()), return_exceptions=True
-        )
+        results = await asyncio.gather(*(shard.checkpoint() for shard in shards.values()), return_exceptions=True)
         for shard, result in zip(shards.values(), results, strict=True):
             if isinstance(result, BaseException):
                 _LOG.warning("checkpoint.lost", partition=shard.partition, error=type(result).__name__)
@@ -156,9 +154,7 @@ class Desk:
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
             head = deadletter.headers(source, item, refused)
             shard.sent(await self._outputs.send(self._dead, source.value, source.key, headers=head))
-            _LOG.info(
-                "deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item
-            )
+            _LOG.info("deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item)
 
     async def _rekey(self, shard: Shard, source: Source) -> None:
         """Send a record that is not on its key's partition there."""

@@ -67,16 +67,12 @@ def _has_members(admin: KafkaAdminClient, group: str) -> bool:
 def _newest(reader: KafkaConsumer, settings: Settings) -> dict[int, bool]:
     """Of each partition that has a fresh heartbeat, whether the newest comes from a live worker."""
     alerts = settings.topic(ALERTS)
-    tps = [
-        TopicPartition(alerts, partition) for partition in sorted(reader.partitions_for_topic(alerts) or ())
-    ]
+    tps = [TopicPartition(alerts, partition) for partition in sorted(reader.partitions_for_topic(alerts) or ())]
     reader.assign(tps)
     since = time.time_ns() // 1_000_000 - FRESH_MS
     starts = reader.offsets_for_times(dict.fromkeys(tps, since))
     ends = reader.end_offsets(tps)
-    fresh = {
-        tp: start.offset for tp, start in starts.items() if start is not None and start.offset < ends[tp]
-    }
+    fresh = {tp: start.offset for tp, start in starts.items() if start is not None and start.offset < ends[tp]}
     reader.assign(fresh)
     for tp, offset in fresh.items():
         reader.seek(tp, offset)

@@ -125,9 +125,7 @@ async def as_they_come(source: Source, tally: Tally, limit: int | None) -> Async
             yield _message(stay.patient, record)
 
 
-async def in_time_order(
-    source: Source, tally: Tally, limit: int | None, scratch: Path
-) -> AsyncIterator[Message]:
+async def in_time_order(source: Source, tally: Tally, limit: int | None, scratch: Path) -> AsyncIterator[Message]:
     """All records by time; equal times, and a patient's records always, in the set's order.
 
     Stays overlap, in some sets all of them, so the records wait in a file and only their times in memory.

@@ -29,7 +29,7 @@ _MOST_CACHED = 20_000
 _NEW = Record()
 
 
-class ShardFailed(RuntimeError):
+class ShardError(RuntimeError):
     """A partition's shard that failed and decides nothing any more."""
 
 
@@ -103,12 +103,12 @@ class Shard:
         """Make all decisions so far durable, in the order that the module describes.
 
         Raises:
-            KafkaError: the outputs or the transaction failed, or a newer owner fenced this one; then the shard has failed.
-            ShardFailed: it had failed before.
+            KafkaError: the outputs or the transaction failed, or a newer owner fenced this one: the shard fails.
+            ShardError: it had failed before.
         """
         async with self._one_at_a_time:
             if self._failed:
-                raise ShardFailed(f"partition {self.partition} failed before")
+                raise ShardError(f"partition {self.partition} failed before")
             if self.decided == self._saved:
                 return
             decided, pending = self.decided, self._pending
@@ -131,8 +131,7 @@ class Shard:
         producer = self._producer
         async with producer.transaction():
             writes = [
-                await producer.send(self._changelog, value, key, partition=self.partition)
-                for key, value in encoded
+                await producer.send(self._changelog, value, key, partition=self.partition) for key, value in encoded
             ]
             await producer.send_offsets_to_transaction({self._source: decided}, self._group)
             written = await asyncio.gather(*writes)

@@ -19,9 +19,7 @@ MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_BATCH_ROOM = (
-    64 * 1024
-)  # Kafka's limit is one of batches: a record's headers and the batch around it count too
+_BATCH_ROOM = 64 * 1024  # Kafka's limit is one of batches: a record's headers and the batch around it count too
 _TOPIC_ALREADY_EXISTS = 36
 _MAY_PASS = {"NotControllerError", "RequestTimedOutError"}
 
@@ -88,9 +86,7 @@ def _kept(days: int) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
 
 
-def ensure(
-    bootstrap: str, wanted: Sequence[Topic], replication: int = 1, timeout_s: float = 60.0
-) -> list[Difference]:
+def ensure(bootstrap: str, wanted: Sequence[Topic], replication: int = 1, timeout_s: float = 60.0) -> list[Difference]:
     """Create the topics that are missing and return how the others differ from what they shall be.
 
     What exists is never changed. Several workers may call this at once. On return every partition has a
@@ -126,13 +122,9 @@ def _create(admin: KafkaAdminClient, missing: Sequence[Topic], replication: int,
             }
             for topic in missing
         }
-        answers = {
-            answer["name"]: answer for answer in admin.create_topics(request, raise_errors=False)["topics"]
-        }
+        answers = {answer["name"]: answer for answer in admin.create_topics(request, raise_errors=False)["topics"]}
         refused = {
-            name: answer
-            for name, answer in answers.items()
-            if answer["error_code"] not in (0, _TOPIC_ALREADY_EXISTS)
+            name: answer for name, answer in answers.items() if answer["error_code"] not in (0, _TOPIC_ALREADY_EXISTS)
         }
         for name, answer in refused.items():
             error = for_code(answer["error_code"]).__name__
@@ -146,9 +138,7 @@ def _create(admin: KafkaAdminClient, missing: Sequence[Topic], replication: int,
 def _differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: int) -> list[Difference]:
     names = [topic.name for topic in wanted]
     partitions = {found["name"]: found["partitions"] for found in admin.describe_topics(names)}
-    settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")[
-        "topic"
-    ]
+    settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")["topic"]
     differences = []
     for topic in wanted:
         have, want = {}, {}

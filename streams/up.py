@@ -97,9 +97,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UpError(
-                f"`vagt up` already runs with its data in {folder}: VAGT_DATA_DIR names another."
-            ) from None
+            raise UpError(f"`vagt up` already runs with its data in {folder}: VAGT_DATA_DIR names another.") from None
         yield
 
 
@@ -124,9 +122,7 @@ def _prepare(settings: Settings, console: Console, new: bool) -> None:
         )
     if not new and feel(settings, patience_s=0) is (Pulse.REPLAYING if settings.live else Pulse.LIVE):
         there, wanted_mode = ("for replays", "live") if settings.live else ("live", "for replays")
-        raise UpError(
-            f"Workers already run {there} on this Kafka: stop them before you start some {wanted_mode}."
-        )
+        raise UpError(f"Workers already run {there} on this Kafka: stop them before you start some {wanted_mode}.")
 
 
 async def _run(

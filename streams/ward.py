@@ -24,7 +24,7 @@ from streams.topics import EVENTS
 NPU = "http://npu-terminology.org"
 LOINC = "http://loinc.org"
 #: How many of the ward's hours pass in one of the clock's, after the start.
-PACE = 12.0
+PACE = 30.0
 
 _HISTORY = 30 * HOUR
 _LABORATORY_TAKES = 40 * MINUTE
@@ -95,9 +95,7 @@ class Sign:
 
     def value(self, own: float, noise: float, infection: float, kidney: float) -> float:
         """The value in a patient whose normal lies ``own`` spreads off; ``noise`` is in spreads too."""
-        value = (
-            self.well + self.spread * (own + 0.3 * noise) + self.infection * infection + self.kidney * kidney
-        )
+        value = self.well + self.spread * (own + 0.3 * noise) + self.infection * infection + self.kidney * kidney
         return max(round(10.0**-self.decimals, self.decimals), round(min(value, self.most), self.decimals))
 
 
@@ -153,9 +151,7 @@ async def play(settings: Settings, seed: int = 0, pace: float = PACE) -> None:
                 await asyncio.sleep(wait / 1000)
             key = record.patient.encode()
             partition = partition_of(key, settings.partitions)
-            await producer.send_and_wait(
-                settings.topic(EVENTS), orjson.dumps(record.items), key, partition=partition
-            )
+            await producer.send_and_wait(settings.topic(EVENTS), orjson.dumps(record.items), key, partition=partition)
     finally:
         await producer.stop()
 
@@ -170,8 +166,10 @@ _OPENING = {
     1: Course("infection", -2 * HOUR, 4 * HOUR, 4 * HOUR, 6 * HOUR, 0.9),
     2: Course("infection", -20 * HOUR, 6 * HOUR, 8 * HOUR, 8 * HOUR, 0.8),
     3: Course("kidney", -9 * HOUR, 14 * HOUR, 12 * HOUR, 30 * HOUR, 0.9),
+    4: Course("infection", 0, 2 * HOUR, 3 * HOUR, 5 * HOUR, 0.9),
     8: Course("infection", -3 * HOUR, 4 * HOUR, 3 * HOUR, 8 * HOUR, 0.85),
     9: Course("infection", -HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 0.75),
+    11: Course("infection", -HOUR // 2, 2 * HOUR, 2 * HOUR, 5 * HOUR, 0.8),
     10: Course("kidney", -4 * HOUR, 12 * HOUR, 10 * HOUR, 30 * HOUR, 0.8),
 }
 
@@ -205,9 +203,7 @@ def _any_course(admitted: int, random: Random) -> Course:
     if chance < 0.65:
         return Course("kidney", onset, 12 * HOUR, 8 * HOUR, 16 * HOUR, random.uniform(0.4, 0.9))
     rise = int(random.uniform(3, 6) * HOUR)
-    return Course(
-        "infection", onset, rise, int(random.uniform(2, 6) * HOUR), 8 * HOUR, random.uniform(0.35, 1.0)
-    )
+    return Course("infection", onset, rise, int(random.uniform(2, 6) * HOUR), 8 * HOUR, random.uniform(0.35, 1.0))
 
 
 def _stay(
@@ -287,9 +283,7 @@ def _observed(patient: str, ill: float, at: int) -> Iterator[dict[str, Any]]:
     yield _observation(patient, "oxygen_flow", LOINC, "3151-8", at, at) | {"value": flow, "unit": "L/min"}
 
 
-def _observation(
-    patient: str, name: str, system: str, code: str, effective: int, issued: int
-) -> dict[str, Any]:
+def _observation(patient: str, name: str, system: str, code: str, effective: int, issued: int) -> dict[str, Any]:
     return {
         "type": "observation",
         "id": f"{patient}-{name}-{effective // MINUTE:x}",

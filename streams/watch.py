@@ -33,9 +33,7 @@ _DANISH = {
 
 def language(environment: Mapping[str, str] = os.environ) -> str:
     """The reader's language, `da` or `en`, as the environment names it."""
-    named = next(
-        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
-    )
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
     return "da" if named.startswith("da") else "en"
 
 

@@ -110,8 +110,6 @@ def series(*points: tuple[int, float]) -> Series:
 def content(record: Record) -> tuple[int, Stay, dict[str, object]]:
     """What a record says of its patient, without the alerts."""
     found: dict[str, object] = {
-        name: (one.entries, one.extremes)
-        for name, one in record.series.items()
-        if one.entries or one.extremes
+        name: (one.entries, one.extremes) for name, one in record.series.items() if one.entries or one.extremes
     }
     return record.now, record.stay, found

@@ -1,6 +1,11 @@
 """What all tests have in common."""
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy is no fault of the code.
+settings.register_profile("vagt", deadline=None)
+settings.load_profile("vagt")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

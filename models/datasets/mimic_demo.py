@@ -71,11 +71,7 @@ class MimicDemo:
         visits = _Visits(patient, person)
         records: list[Record] = []
         timed = sorted(
-            (
-                (time, number, code, value)
-                for number, (time, code, value) in enumerate(events)
-                if time is not None
-            ),
+            ((time, number, code, value) for number, (time, code, value) in enumerate(events) if time is not None),
             key=lambda event: event[0],
         )
         for moment, together in groupby(timed, key=lambda event: event[0]):

@@ -52,9 +52,7 @@ class MimicFhir:
                 timed[subject].append(Record(instants.parse(_known(resource)), resource))
             except ValueError:
                 self.skipped["no-time"] += 1
-        self.skipped["no-time"] += sum(
-            len(found) for subject, found in people.items() if subject not in timed
-        )
+        self.skipped["no-time"] += sum(len(found) for subject, found in people.items() if subject not in timed)
         for subject in sorted(timed):
             records = sorted(timed[subject], key=lambda record: record.at_ms)
             first = records[0].at_ms

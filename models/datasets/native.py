@@ -80,9 +80,7 @@ def decimals(values: NDArray[np.float32]) -> list[float]:
     return [shortest[i] for i in position.tolist()]
 
 
-def observation(
-    patient: str, visit: str | None, name: str, code: str, value: float, unit: str | None, at: str
-) -> Item:
+def observation(patient: str, visit: str | None, name: str, code: str, value: float, unit: str | None, at: str) -> Item:
     """A final result of a LOINC code, known when it was measured (`at`, RFC 3339); `name` is its id."""
     return {
         "type": "observation",

@@ -11,14 +11,10 @@ from streams.broker import DEFAULT_PORT, Broker, BrokerError
 
 broker = typer.Typer(help="The embedded Apache Kafka, on this machine alone.")
 
-Nodes = Annotated[
-    int, typer.Option(min=1, help="Nodes of the cluster; with 3, topics may have three replicas.")
-]
+Nodes = Annotated[int, typer.Option(min=1, help="Nodes of the cluster; with 3, topics may have three replicas.")]
 Port = Annotated[
     int,
-    typer.Option(
-        min=1024, max=65_000, help="The first node's port; each node takes two, one after the other."
-    ),
+    typer.Option(min=1024, max=65_000, help="The first node's port; each node takes two, one after the other."),
 ]
 DataDir = Annotated[Path, typer.Option(envvar="VAGT_DATA_DIR", help="Where the broker keeps its data.")]
 DEFAULT_DATA_DIR = Path("~/.local/share/vagt")
@@ -66,11 +62,7 @@ def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Say what runs; exit status 1 when not every node does."""
     now = Broker(data_dir).status()
     for node in now.nodes:
-        runs = (
-            f"process {node.pid}, {'answers' if node.answers else 'does not answer'}"
-            if node.pid
-            else "stopped"
-        )
+        runs = f"process {node.pid}, {'answers' if node.answers else 'does not answer'}" if node.pid else "stopped"
         typer.echo(f"node {node.node}  port {node.port}  {runs}  log {node.log}")
     typer.echo(f"Apache Kafka answers at {now.bootstrap}" if now.running else "Apache Kafka does not run")
     raise typer.Exit(0 if now.running else 1)

@@ -42,7 +42,9 @@ def train_infection(
 def evaluate_infection(
     data: Data,
     stays: Annotated[int | None, typer.Option(min=1, help="Only the first so many test stays.")] = None,
-    topics: Annotated[bool, typer.Option(help="Judge what is on `risk.scores` as well, and compare to the bit.")] = False,
+    topics: Annotated[
+        bool, typer.Option(help="Judge what is on `risk.scores` as well, and compare to the bit.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Judge the infection model on the test stays of cinc2019, hour by hour."""
@@ -65,7 +67,10 @@ def evaluate_infection(
         if missing:
             typer.echo(f"{len(missing)} of {len(chosen)} stays are not on risk.scores: replay them first", err=True)
             raise typer.Exit(1)
-        sent = [replace(one, scores=judge.from_topic(stay, held[stay.patient])) for one, stay in zip(computed, chosen, strict=True)]
+        sent = [
+            replace(one, scores=judge.from_topic(stay, held[stay.patient]))
+            for one, stay in zip(computed, chosen, strict=True)
+        ]
         different = sum(repr(one.scores) != repr(other.scores) for one, other in zip(computed, sent, strict=True))
         typer.echo(judge.as_json(judge.figures(sent, threshold)).decode())
         typer.echo(json.dumps({"stays": len(chosen), "stays_that_differ_from_the_topics": different}))

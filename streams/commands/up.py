@@ -13,24 +13,18 @@ _DEFAULT_PORT = 9092
 
 
 def up(
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Workers for replays of the past: not live.")
-    ] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Workers for replays of the past: not live.")] = False,
     demo: Annotated[
         bool, typer.Option("--demo", help="Play a ward of simulated patients and show the alerts.")
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, help="Replay the data set at this path, of whichever kind, and show the alerts."
-        ),
+        typer.Option(exists=True, help="Replay the data set at this path, of whichever kind, and show the alerts."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many worker processes.")] = 1,
     speed: Speed = "max",
     limit: Limit = None,
-    port: Annotated[
-        int, typer.Option(min=1024, max=65_000, help="Where the embedded broker listens.")
-    ] = _DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=1024, max=65_000, help="Where the embedded broker listens.")] = _DEFAULT_PORT,
 ) -> None:
     """Run all in one until Ctrl-C: the workers, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
     pace = speed_of(speed)

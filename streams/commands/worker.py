@@ -17,9 +17,7 @@ def worker(
     name: Annotated[
         str, typer.Option(help="The worker's name: its state on disk lies under it.", metavar="NAME")
     ] = "worker-1",
-    parent: Annotated[
-        int | None, typer.Option(hidden=True, help="End when this parent process does.")
-    ] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="End when this parent process does.")] = None,
 ) -> None:
     """Run one worker until Ctrl-C or SIGTERM; start as many as there are partitions to share."""
     own = settings()

@@ -57,9 +57,7 @@ class Doors:
         refusals = list(translation.refusals)
         for key, value in records(translation.items):
             if len(value) > most:
-                refusals.append(
-                    (0, Refused("too-large", f"a patient's part is {len(value)} bytes when translated"))
-                )
+                refusals.append((0, Refused("too-large", f"a patient's part is {len(value)} bytes when translated")))
                 continue
             partition = partition_of(key, self._settings.partitions)
             await self._send(self._events, value, key, partition=partition, timestamp_ms=source.timestamp)

@@ -163,9 +163,7 @@ def _drafts(entry: Any, context: _Context) -> Drafts:
     kind = _kind(entry)
     try:
         if kind is None:
-            raise Refused(
-                "unsupported", "an entry without a resource, such as a deletion, says nothing to use"
-            )
+            raise Refused("unsupported", "an entry without a resource, such as a deletion, says nothing to use")
         translator = _TRANSLATORS.get(kind)
         if translator is None:
             shown = kind if re.fullmatch("[A-Za-z]{1,40}", kind) else "this type"
@@ -341,9 +339,7 @@ def _consciousness(codings: Iterable[Json], said: Iterable[str]) -> str:
     """A, C, V, P or U, where all that is understood says the same."""
     letters = {_ACVPU_WORDS.get(" ".join(word.casefold().split())) for word in said}
     letters |= {
-        _ACVPU_CODES.get(_string(coding, "code") or "")
-        for coding in codings
-        if _string(coding, "system") == _SNOMED
+        _ACVPU_CODES.get(_string(coding, "code") or "") for coding in codings if _string(coding, "system") == _SNOMED
     }
     letters.discard(None)
     if len(letters) != 1:
@@ -355,13 +351,9 @@ def _report(resource: Json, ident: str, context: _Context) -> Drafts:
     """A report's contained observations; what they leave out, the report says for them."""
     results = [one for one in _objects(resource, "contained") if one.get("resourceType") == "Observation"]
     if not results:
-        raise Refused(
-            "unsupported", "a report that only refers to its results; send the Observations themselves"
-        )
+        raise Refused("unsupported", "a report that only refers to its results; send the Observations themselves")
     for result in results:
-        shared = {
-            name: resource[name] for name in ("subject", "encounter", "issued", "meta") if name in resource
-        }
+        shared = {name: resource[name] for name in ("subject", "encounter", "issued", "meta") if name in resource}
         if _effective(result) is None:
             shared |= {name: part for name, part in resource.items() if name.startswith("effective")}
         withdrawn = {"status": resource["status"]} if _string(resource, "status") in WITHDRAWN else {}
@@ -413,9 +405,7 @@ def _encounter(resource: Json, ident: str, context: _Context) -> Drafts:
 
     def record(part: str, action: str, at: str | None, **more: Any) -> dict[str, Any]:
         if at is None:
-            raise Refused(
-                "schema", f"period: an encounter that is {status} needs its start, and its end if over"
-            )
+            raise Refused("schema", f"period: an encounter that is {status} needs its start, and its end if over")
         known = updated or at
         return {
             "type": "encounter",

@@ -173,9 +173,7 @@ UNITS = {
 
 
 def canonical(code: str, value: float, unit: str | None, system: str | None = None) -> Any:
-    analyte, result = catalogue().canonical(
-        system or (LOINC if re.match(r"\d", code) else NPU), code, value, unit
-    )
+    analyte, result = catalogue().canonical(system or (LOINC if re.match(r"\d", code) else NPU), code, value, unit)
     return analyte.name, result
 
 

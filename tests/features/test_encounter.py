@@ -42,9 +42,7 @@ def test_an_empty_list_of_flags_takes_them_away():
     assert after(ADMIT, encounter("update", 1, flags=[])).stay.flags == ()
 
 
-@pytest.mark.parametrize(
-    "order", list(permutations([ADMIT, TRANSFER, encounter("update", 7, bed="3"), DISCHARGE]))
-)
+@pytest.mark.parametrize("order", list(permutations([ADMIT, TRANSFER, encounter("update", 7, bed="3"), DISCHARGE])))
 def test_the_order_of_arrival_leaves_no_trace(order):
     stay = after(*order).stay
     assert (stay.ward, stay.bed, stay.unit_since) == ("OUH-V", "3", moment(5))

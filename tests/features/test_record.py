@@ -249,9 +249,7 @@ def test_the_days_extremes_go_after_the_longest_time_kept():
 
 
 def test_no_patient_grows_without_bound():
-    record = after(
-        *(observation(value=60 + n % 50, hour=n / 3600, id=f"{n}") for n in range(MOST_ENTRIES + 10))
-    )
+    record = after(*(observation(value=60 + n % 50, hour=n / 3600, id=f"{n}") for n in range(MOST_ENTRIES + 10)))
     assert len(record.series[HEART].entries) == MOST_ENTRIES
     assert record.series[HEART].extremes == (Extremes(START // DAY, 60, 69),)
 
@@ -302,9 +300,7 @@ def a_single_result(draw, number):
     hour = draw(hours)
     status = draw(st.sampled_from(["preliminary", "final"]))
     issued = min(END, hour + draw(st.integers(0, 40)))
-    return [
-        observation(draw(analytes), draw(numbers), hour, max(hour, issued), id=f"o{number}", status=status)
-    ]
+    return [observation(draw(analytes), draw(numbers), hour, max(hour, issued), id=f"o{number}", status=status)]
 
 
 @st.composite
@@ -316,9 +312,7 @@ def a_result_in_versions(draw, number):
         hour = draw(recent)
         fields = {"id": f"v{number}", "version": version, "status": status}
         found.append(
-            observation(
-                draw(analytes), draw(numbers), hour, min(END, hour + draw(st.integers(0, 3))), **fields
-            )
+            observation(draw(analytes), draw(numbers), hour, min(END, hour + draw(st.integers(0, 3))), **fields)
         )
     return found
 
@@ -371,9 +365,7 @@ def test_an_earlier_record_is_never_changed_and_what_is_stored_comes_back(histor
         restored = decode(encode(record))
         assert content(restored) == content(record)
         # A restored record goes on as one that was never stored.
-        assert content(after(tick(END + more), record=restored)) == content(
-            after(tick(END + more), record=record)
-        )
+        assert content(after(tick(END + more), record=restored)) == content(after(tick(END + more), record=record))
 
 
 # ---------------------------------------------------------------- the stored form

@@ -139,9 +139,7 @@ def test_the_slope_is_in_units_per_hour():
 
 
 def test_ratios_need_both_their_values():
-    record = Record(
-        now=NOW, series={"heart_rate": series((NOW, 120)), "systolic_pressure": series((NOW, 80))}
-    )
+    record = Record(now=NOW, series={"heart_rate": series((NOW, 120)), "systolic_pressure": series((NOW, 80))})
     assert features(record)["shock_index"] == 1.5
     assert isnan(of("heart_rate", (0, 120))["shock_index"])
     stale = {"heart_rate": series((NOW, 120)), "systolic_pressure": series((NOW - 72 * HOUR, 80))}

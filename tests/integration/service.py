@@ -45,9 +45,7 @@ class Service:
     @property
     def settings(self) -> Settings:
         """The settings that its workers have."""
-        return Settings(
-            kafka_bootstrap=self.bootstrap, topic_prefix=self.prefix, partitions=PARTITIONS, live=self.live
-        )
+        return Settings(kafka_bootstrap=self.bootstrap, topic_prefix=self.prefix, partitions=PARTITIONS, live=self.live)
 
     def create_topics(self) -> None:
         """Create the deployment's topics."""
@@ -121,7 +119,10 @@ class Service:
 
         async def reading() -> list[ConsumerRecord[bytes, bytes]]:
             async with AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap, group_id=None, fetch_max_wait_ms=50, max_partition_fetch_bytes=MAX_REQUEST
+                bootstrap_servers=self.bootstrap,
+                group_id=None,
+                fetch_max_wait_ms=50,
+                max_partition_fetch_bytes=MAX_REQUEST,
             ) as consumer:
                 parts = self._parts(topic)
                 consumer.assign(parts)

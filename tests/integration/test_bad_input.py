@@ -93,10 +93,8 @@ def test_the_siblings_of_an_unusable_object_are_used(service: Service) -> None:
     before = service.ends("deadletter")
     service.send([(patient, admission(patient)), (patient, panel)])
     service.settle()
-    assert [(letter["reason"], letter["item"]) for letter in service.dead(before)] == [
-        ("implausible", "1")
-    ]
-    newest = [score for score in service.scores()[patient][-1] if score["kind"] == "news2"][0]
+    assert [(letter["reason"], letter["item"]) for letter in service.dead(before)] == [("implausible", "1")]
+    newest = next(score for score in service.scores()[patient][-1] if score["kind"] == "news2")
     assert [item["id"] for item in newest["trigger"]["items"]] == ["a", "c"]
     assert newest["score"] == 3
 

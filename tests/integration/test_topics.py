@@ -71,9 +71,7 @@ def test_a_platform_may_cut_its_own_topic_as_it_likes(broker, topic_prefix):
     finally:
         admin.close()
     differences = ensure(broker, topics(prefix=topic_prefix, doors=["lab"]))
-    assert {(difference.topic, difference.setting) for difference in differences} == {
-        (lab, "max.message.bytes")
-    }
+    assert {(difference.topic, difference.setting) for difference in differences} == {(lab, "max.message.bytes")}
 
 
 def test_too_few_nodes_for_the_replicas_are_a_clear_refusal(broker, topic_prefix):

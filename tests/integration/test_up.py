@@ -127,9 +127,7 @@ def a_patient_who_falls_ill(path: Path) -> Path:
         at = START + (number + 1) * MINUTE
         lines.append(
             [
-                observation(
-                    "p-1", f"{code}-{number}", at, code=loinc(code), value=values[number], unit=values[2]
-                )
+                observation("p-1", f"{code}-{number}", at, code=loinc(code), value=values[number], unit=values[2])
                 for code, values in signs.items()
             ]
         )
@@ -278,9 +276,7 @@ def test_a_worker_ends_in_good_order_at_a_signal_and_shares_its_disk_with_nobody
     assert worker.end(how) == 0
 
 
-def test_dead_letters_are_listed_without_their_values_and_sent_again_by_item(
-    terminal, broker, topic_prefix, tmp_path
-):
+def test_dead_letters_are_listed_without_their_values_and_sent_again_by_item(terminal, broker, topic_prefix, tmp_path):
     service = Service(broker, topic_prefix, tmp_path)
     service.create_topics()
     good = observation("p-1", "a", START)

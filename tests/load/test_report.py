@@ -22,9 +22,7 @@ def timed(*milliseconds: float, lost: int = 0, behind: int = 0) -> Timing:
 def outcome(late_ms: float = 0.1, **scores: int) -> Outcome:
     lateness = histogram()
     lateness.record_value(round(late_ms * 1000))
-    return Outcome(
-        Load(100), 0, 60_000, timed(2, 2, 2), timed(3, 3, 3, **scores), timed(8), lateness, {"news2 low": 3}
-    )
+    return Outcome(Load(100), 0, 60_000, timed(2, 2, 2), timed(3, 3, 3, **scores), timed(8), lateness, {"news2 low": 3})
 
 
 def test_the_ratios_are_those_to_the_echo_of_the_same_run():

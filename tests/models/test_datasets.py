@@ -37,9 +37,7 @@ def cinc2019_rows(patient, hours, **columns):
 def two_stays(tmp_path):
     nan = float("nan")
     first = cinc2019_rows("p7", [1, 2, 3], HR=[80, nan, 81.5], pH=[nan, nan, 735.0], Temp=[36.6, nan, nan])
-    first = first.set_column(
-        first.column_names.index("SepsisLabel"), "SepsisLabel", pa.array([0, 0, 1], pa.int64())
-    )
+    first = first.set_column(first.column_names.index("SepsisLabel"), "SepsisLabel", pa.array([0, 0, 1], pa.int64()))
     second = cinc2019_rows("p8", [4, 5], Gender=0, Unit1=1, HospAdmTime=0, Lactate=[2.1, nan])
     path = tmp_path / "stays.parquet"
     pq.write_table(pa.concat_tables([first, second]), path)
@@ -122,9 +120,7 @@ def test_the_challenges_own_files_give_the_same_stays(two_stays, tmp_path):
     for patient in ("p7", "p8"):
         rows = table.filter(pa.compute.equal(table["patient_id"], patient)).drop_columns("patient_id")
         text = pa.BufferOutputStream()
-        pa_csv.write_csv(
-            rows, text, pa_csv.WriteOptions(delimiter="|", quoting_style="none", quoting_header="none")
-        )
+        pa_csv.write_csv(rows, text, pa_csv.WriteOptions(delimiter="|", quoting_style="none", quoting_header="none"))
         (folder / f"{patient}.psv").write_bytes(text.getvalue().to_pybytes().replace(b"nan", b"NaN"))
     assert list(open_source("cinc2019", tmp_path / "training")) == list(open_source("cinc2019", two_stays))
 
@@ -212,9 +208,7 @@ def mimic(tmp_path):
         mappings = tmp_path / "mappings"
         mappings.mkdir(exist_ok=True)
         header = "itemid (omop_source_code),label,omop_vocabulary_id,omop_concept_code\n"
-        (mappings / "d_labitems_to_loinc.csv").write_text(
-            f"{header}50912,Creatinine,LOINC,2160-0\n9,Nameless,LOINC,\n"
-        )
+        (mappings / "d_labitems_to_loinc.csv").write_text(f"{header}50912,Creatinine,LOINC,2160-0\n9,Nameless,LOINC,\n")
         (mappings / "meas_chartevents_main.csv").write_text(
             f"{header}223761,Temperature Fahrenheit,LOINC,8310-5\n223835,Inspired O2 Fraction,LOINC,3150-0\n"
             "1,Coded otherwise,SNOMED,2\n"
@@ -346,9 +340,7 @@ FOUND = {
 
 def real(name):
     if not FOUND[name].exists():
-        pytest.skip(
-            f"real data are not there: set VAGT_TEST_DATA to the folder that holds {FOUND[name].name}"
-        )
+        pytest.skip(f"real data are not there: set VAGT_TEST_DATA to the folder that holds {FOUND[name].name}")
     return open_source(name, FOUND[name])
 
 

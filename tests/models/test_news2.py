@@ -86,9 +86,7 @@ def test_a_worked_example_gives_its_score(values, expected):
     assert points(**dict(zip(ORDER, values, strict=True))) == expected
 
 
-@pytest.mark.parametrize(
-    ("spo2", "oxygen", "expected"), [(93, 2, 3), (93, 0, 0), (97, 2, 5), (88, 2, 2), (83, 0, 3)]
-)
+@pytest.mark.parametrize(("spo2", "oxygen", "expected"), [(93, 2, 3), (93, 0, 0), (97, 2, 5), (88, 2, 2), (83, 0, 3)])
 def test_hypercapnic_patients_are_scored_on_scale_2(spo2, oxygen, expected):
     assert points(flags=["hypercapnic"], spo2=spo2, oxygen_flow=oxygen) == expected
 
@@ -274,9 +272,7 @@ def test_the_band_is_the_clinical_risk_of_the_report(values, band):
 
 def test_reasons_are_the_components_with_points_the_weightiest_first():
     result = scored(measured(heart_rate=131, spo2=95, temperature=38.5, oxygen_flow=2))
-    assert [
-        (one.feature, one.value, one.unit, one.contribution, one.age_minutes) for one in result.reasons
-    ] == [
+    assert [(one.feature, one.value, one.unit, one.contribution, one.age_minutes) for one in result.reasons] == [
         ("heart_rate", 131, "/min", 3, 0),
         ("oxygen", 2, "L/min", 2, 0),
         ("spo2", 95, "%", 1, 0),

@@ -56,9 +56,7 @@ class Gauge:
 GAUGE = Decider(catalogue(), (Gauge(),))
 
 
-def decide(
-    *records: Event | list[Event], decider: Decider = GAUGE, record: Record | None = None
-) -> list[Decision]:
+def decide(*records: Event | list[Event], decider: Decider = GAUGE, record: Record | None = None) -> list[Decision]:
     """One decision for each record of the log; a list is an array of objects."""
     found = []
     record = Record() if record is None else record
@@ -252,9 +250,7 @@ def test_an_alert_ends_when_its_rule_does_not_speak_of_the_patient_any_more(rule
 
 
 def test_alerts_of_two_kinds_do_not_touch_each_other():
-    decider = Decider(
-        catalogue(), (Gauge(), Gauge(kind="other", policy=Policy((Level("critical", 80, 75),))))
-    )
+    decider = Decider(catalogue(), (Gauge(), Gauge(kind="other", policy=Policy((Level("critical", 80, 75),)))))
     decisions = decide(heart(60, 0), heart(90, 1), heart(70, 2), heart(30, 3), decider=decider)
     assert [(alert.kind, alert.sequence, alert.state) for alert in alerts(decisions)] == [
         ("gauge", 1, "raised"),
@@ -271,11 +267,7 @@ readings = st.tuples(st.integers(15, 90), st.integers(1, 90)).map(
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(readings, st.sampled_from(["new", "correct", "withdraw"]), st.integers(0, 5)), max_size=25
-    )
-)
+@given(st.lists(st.tuples(readings, st.sampled_from(["new", "correct", "withdraw"]), st.integers(0, 5)), max_size=25))
 def test_sequences_have_no_gap_and_nothing_is_said_twice(history):
     """Random scores, some partly unknown, some corrected or withdrawn later."""
     records: list[list[Event]] = []
@@ -283,10 +275,7 @@ def test_sequences_have_no_gap_and_nothing_is_said_twice(history):
         hour = number if action == "new" else max(0, number - 1 - back)
         status = "entered-in-error" if action == "withdraw" else "final"
         records.append(
-            [
-                observation(name, value, hour, number, version=number + 1, status=status)
-                for name, value in pair
-            ]
+            [observation(name, value, hour, number, version=number + 1, status=status) for name, value in pair]
         )
     decisions = decide(*records)
     changes = alerts(decisions)
@@ -312,9 +301,7 @@ def test_sequences_have_no_gap_and_nothing_is_said_twice(history):
 # ---------------------------------------------------------------- ids
 
 
-def ids(
-    *records, decider: Decider = GAUGE, patient: str = PATIENT, offset: int = 0
-) -> tuple[list[str], list[str]]:
+def ids(*records, decider: Decider = GAUGE, patient: str = PATIENT, offset: int = 0) -> tuple[list[str], list[str]]:
     record, scores, found = Record(), [], []
     for number, event in enumerate(records):
         events = event if isinstance(event, list) else [event]
@@ -348,9 +335,7 @@ def test_ids_differ_with_patient_time_items_versions_and_model():
     assert ids(heart(55, 1), decider=newer)[1] == ids(heart(55, 1))[1]
 
 
-parts = st.recursive(
-    st.text() | st.integers(-(2**63), 2**63), lambda inner: st.lists(inner).map(tuple), max_leaves=6
-)
+parts = st.recursive(st.text() | st.integers(-(2**63), 2**63), lambda inner: st.lists(inner).map(tuple), max_leaves=6)
 
 
 @settings(deadline=None)
@@ -367,9 +352,7 @@ def test_parts_do_not_run_into_each_other():
 
 # ---------------------------------------------------------------- the step is a pure function
 
-NEWS2 = Decider(
-    catalogue(), (News2(), Gauge(inputs=frozenset({"heart_rate", "respiratory_rate", ENCOUNTER, TIME})))
-)
+NEWS2 = Decider(catalogue(), (News2(), Gauge(inputs=frozenset({"heart_rate", "respiratory_rate", ENCOUNTER, TIME}))))
 values = st.sampled_from(
     [
         ("heart_rate", 40),

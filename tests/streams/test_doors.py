@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import Refused
 from streams import kafka
-from streams.deadletter import Source
-from streams.deadletter import bounded
+from streams.deadletter import Source, bounded
 from streams.doors import Doors, fhir, native, records
 from streams.partitioner import partition_of
 from streams.settings import Settings

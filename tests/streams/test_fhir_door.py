@@ -239,9 +239,7 @@ def test_a_code_of_npu_is_known_under_both_its_names():
         assert taken(creatinine)["code"] == {"system": system, "code": "NPU18016"}
 
 
-@pytest.mark.parametrize(
-    "code", [None, {}, {"text": "pulse"}, {"coding": [{"system": LOINC, "code": "1-8"}]}]
-)
+@pytest.mark.parametrize("code", [None, {}, {"text": "pulse"}, {"coding": [{"system": LOINC, "code": "1-8"}]}])
 def test_an_unknown_code_is_refused(code: Any):
     assert refused(observation(code=code))[0] == "unknown-code"
 
@@ -373,9 +371,7 @@ def test_without_issued_the_server_s_last_update_still_orders_versions():
 
 
 def test_a_withdrawal_without_any_other_time_became_known_at_the_last_update():
-    document = observation(
-        status="cancelled", issued=None, effectiveDateTime=None, meta={"lastUpdated": ISSUED}
-    )
+    document = observation(status="cancelled", issued=None, effectiveDateTime=None, meta={"lastUpdated": ISSUED})
     assert taken(document)["issued"] == ISSUED
     assert refused({**document, "meta": {}})[0] == "schema"
 
@@ -607,9 +603,7 @@ def test_a_report_that_only_refers_is_refused_and_says_what_to_send(contained: A
 
 @pytest.mark.parametrize("kind", ["transaction", "batch", "collection", "searchset", "message", "history"])
 def test_a_bundle_of_any_type_keeps_order_and_positions(kind: str):
-    document = bundle(
-        observation(id="a"), {"resourceType": "Condition", "id": "c"}, observation(id="b"), kind=kind
-    )
+    document = bundle(observation(id="a"), {"resourceType": "Condition", "id": "c"}, observation(id="b"), kind=kind)
     translation = translate(document, RECEIVED)
     assert ids(translation) == ["a", "b"]
     assert [(index, refusal.reason) for index, refusal in translation.refusals] == [(1, "unsupported")]
@@ -790,7 +784,5 @@ def test_synthea_s_bundles_are_of_one_patient_and_every_entry_is_accounted_for(n
     assert (used["update"], used["admit"], used["discharge"]) == (1, stays, stays)
     assert {refusal.reason for _, refusal in translation.refusals} == {"unsupported", "unknown-code"}
     kinds = Counter(entry["resource"]["resourceType"] for entry in document["entry"])
-    unsupported = sum(
-        count for kind, count in kinds.items() if kind not in {"Observation", "Patient", "Encounter"}
-    )
+    unsupported = sum(count for kind, count in kinds.items() if kind not in {"Observation", "Patient", "Encounter"})
     assert Counter(refusal.reason for _, refusal in translation.refusals)["unsupported"] == unsupported

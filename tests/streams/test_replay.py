@@ -124,9 +124,7 @@ async def test_observations_are_counted_in_native_and_in_fhir_form():
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "speed"), [("max", None), ("0", None), ("1", 1.0), ("0.5", 0.5), ("3600", 3600.0)]
-)
+@pytest.mark.parametrize(("text", "speed"), [("max", None), ("0", None), ("1", 1.0), ("0.5", 0.5), ("3600", 3600.0)])
 def test_speeds_as_people_write_them(text, speed):
     assert speed_of(text) == speed
 

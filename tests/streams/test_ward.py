@@ -103,7 +103,7 @@ def test_some_patients_are_ill_at_the_start_and_others_become_so_within_the_firs
 
 def test_a_course_rises_stays_and_passes():
     course = Course("infection", onset=100, rise=10, hold=20, fall=10, peak=0.8)
-    assert [
-        course.severity("infection", at) for at in (99, 100, 105, 110, 130, 135, 140, 141)
-    ] == pytest.approx([0, 0, 0.4, 0.8, 0.8, 0.4, 0, 0])
+    assert [course.severity("infection", at) for at in (99, 100, 105, 110, 130, 135, 140, 141)] == pytest.approx(
+        [0, 0, 0.4, 0.8, 0.8, 0.4, 0, 0]
+    )
     assert course.severity("kidney", 120) == 0
