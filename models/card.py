@@ -25,7 +25,8 @@ age, sex and time since admission. It abstains when fewer than {manifest.minimum
 
 **When it speaks.** From {bands.high:.4f} a score is high and raises an alert ({manifest.severity}); below
 {bands.clear_below:.4f} the alert is resolved; from {bands.raised:.4f} it is called raised. The threshold has the
-highest utility (Reyna et al. 2020) on predictions for stays that the predicting model did not see; the test stays took no part.
+highest utility (Reyna et al. 2020) on predictions for stays that the predicting model did not see; the test stays took
+no part.
 
 ## Made from
 

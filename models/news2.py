@@ -140,7 +140,7 @@ class News2:
             band=_band(known, any(part.points == 3 for part in parts)),
             abstained=bool(missing) and known < self.policy.levels[0].raise_at,
             low=known,
-            high=known + sum(part.most for part in parts if part.entry is None and _measured_once(record, part)),
+            high=sum(part.most if _grew_old(record, part) else part.points for part in parts),
             interval=(float(known), float(most)),
             title=_title(known, missing),
             reasons=_reasons(parts, record.now),
@@ -194,10 +194,14 @@ class News2:
         return entry if entry is not None and entry.effective >= oldest else None
 
 
-def _measured_once(record: Record, part: _Part) -> bool:
-    """Whether a missing component has a kept value that grew too old: only then may it hold an alert open."""
-    series = (record.series.get(name) for name in _READ_FROM.get(part.name, (part.name,)))
-    return any(one is not None and one.last() is not None for one in series)
+def _grew_old(record: Record, part: _Part) -> bool:
+    """Whether what is unknown of a component was known and grew too old: only then may it hold an alert open.
+
+    A saturation that is known is unsure on scale 2 alone, by the oxygen.
+    """
+    unknown = part.name if part.entry is None else "oxygen"
+    series = (record.series.get(name) for name in _READ_FROM.get(unknown, (unknown,)))
+    return part.most > part.points and any(one is not None and one.last() is not None for one in series)
 
 
 def _measured(name: str, entry: Entry | None, scale: _Scale) -> _Part:
