@@ -41,7 +41,7 @@ def table(outcome: Outcome) -> Group:
     late = ", ".join(f"{p:g} %: {milliseconds(outcome.lateness, p):.2f}" for p in PERCENTILES)
     lines = [
         f"Generator's lateness in ms, {late}; max {outcome.lateness.get_max_value() / 1000:.1f}.",
-        f"Repeated: {outcome.scores.repeated} scores, {outcome.alerts.repeated} alerts.",
+        f"Scored again: {outcome.scores.repeated}.",
         "Scores by band, warm-up included: " + ", ".join(f"{n} {band}" for band, n in outcome.bands.items()) + ".",
     ]
     faults = [Text(f"INVALID: {fault}.", style="bold red") for fault in outcome.faults]

@@ -169,8 +169,8 @@ _OPENING = {
     4: Course("infection", 0, 2 * HOUR, 3 * HOUR, 5 * HOUR, 0.9),
     8: Course("infection", -3 * HOUR, 4 * HOUR, 3 * HOUR, 8 * HOUR, 0.85),
     9: Course("infection", -HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 0.75),
-    11: Course("infection", -HOUR // 2, 2 * HOUR, 2 * HOUR, 5 * HOUR, 0.8),
     10: Course("kidney", -4 * HOUR, 12 * HOUR, 10 * HOUR, 30 * HOUR, 0.8),
+    11: Course("infection", -HOUR // 2, 2 * HOUR, 2 * HOUR, 5 * HOUR, 0.8),
 }
 
 

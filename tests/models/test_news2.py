@@ -197,6 +197,12 @@ def test_a_component_that_grew_too_old_may_still_hold_an_alert_and_one_never_mea
     assert scored(after(*fresh)).high == 0
 
 
+def test_oxygen_that_grew_too_old_holds_an_alert_by_the_second_scale_too():
+    late = observation("spo2", 98, 20)
+    assert scored(after(late, record=measured(0, ["hypercapnic"], oxygen_flow=4))).high == 2 + 3 + 15
+    assert scored(after(late, record=measured(0, ["hypercapnic"], oxygen_flow=None, spo2=None))).high == 15
+
+
 def test_the_newest_value_counts_whenever_it_became_known():
     record = after(observation(value=131, hour=2), observation(value=70, hour=1, issued=3))
     assert scored(record).score == 3
