@@ -67,30 +67,29 @@ def latency(
             console.print(_sentence(about))
             if busy:
                 console.print(f"[bold yellow]Disturbed: {busy}.")
-            outcomes = _measure(settings, loads, console)
+            outcomes: list[Outcome] = []
+            for outcome in _measure(settings, loads, console):
+                console.print(report.table(outcome))
+                outcomes.append(outcome)
+                if out is not None:
+                    report.write(out, about, outcomes)
     except (ServiceError, ChildError) as error:
         fail(error)
-    if out is not None:
-        report.write(out, about, outcomes)
     if any(outcome.faults for outcome in outcomes):
         raise typer.Exit(FAILED)
 
 
-def _measure(settings: Settings, loads: list[Load], console: Console) -> list[Outcome]:
+def _measure(settings: Settings, loads: list[Load], console: Console) -> Iterator[Outcome]:
     """A run for each load, one after the other, on the same worker and echo."""
     measures = watched(shipped())
-    outcomes = []
     ready, stop = SPAWN.Event(), SPAWN.Event()
     with service.running(settings) as worker, Child(echo, settings, ready, stop) as echoing:
         if not ready.wait(_READY_S):
             echoing.result(0)
         for load in loads:
-            outcome = _shown(settings, worker, load, measures, console)
-            console.print(report.table(outcome))
-            outcomes.append(outcome)
+            yield _shown(settings, worker, load, measures, console)
         stop.set()
         echoing.result(_READY_S)
-    return outcomes
 
 
 def _shown(

@@ -12,7 +12,6 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from load_tests.channels import Channels, number_of
-from load_tests.echo import FETCH_WAIT_MS
 from streams.desk import HEARTBEAT_KEY
 from streams.settings import Settings
 
@@ -106,7 +105,6 @@ async def _at_end(settings: Settings, topic: str) -> AIOKafkaConsumer:
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=None,
         enable_auto_commit=False,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     await consumer.start()
     partitions = [TopicPartition(topic, number) for number in range(settings.partitions)]

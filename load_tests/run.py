@@ -84,7 +84,6 @@ def run(
             sent = generator.result(0)
         over.set()
         receipts = receiver.result(_SPARE_S)
-    service.settle(settings, worker)
     return _outcome(load, Channels.of(settings), planned, sent, receipts)
 
 

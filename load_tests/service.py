@@ -20,7 +20,7 @@ from streams import topics
 from streams.settings import Settings
 from streams.topics import EVENTS, Topic
 
-_SETTLE_S = 180.0
+_SETTLE_S = 300.0
 _STOP_S = 20.0
 
 
@@ -83,7 +83,7 @@ def settle(settings: Settings, worker: "subprocess.Popen[bytes]") -> None:
     """Wait until every record of ``events`` is decided and durable.
 
     Raises:
-        ServiceError: the worker ended, or is not done in three minutes.
+        ServiceError: the worker ended, or is not done in five minutes.
     """
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, group_id=settings.group, enable_auto_commit=False

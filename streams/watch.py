@@ -15,6 +15,7 @@ from streams.settings import Settings
 from streams.topics import ALERTS
 
 _REASONS_SHOWN = 3
+_OXYGEN = {"en": "Oxygen", "da": "Ilt"}
 _DANISH = {
     "info": "info",
     "warning": "advarsel",
@@ -44,21 +45,26 @@ def line(alert: Mapping[str, Any], tongue: str, zone: ZoneInfo) -> str:
     if tongue == "da":
         severity, state = _DANISH[severity], _DANISH[state]
     place = f"{alert['patient']}, {alert['ward']}" if alert["ward"] else alert["patient"]
-    told = [_reason(reason, tongue) for reason in alert["score"]["reasons"] if reason["feature"] != "rest"]
+    reasons = alert["score"]["reasons"] if alert["score"] else ()
+    told = [fact for reason in reasons if (fact := _fact(reason, tongue))]
     shown = "; ".join(told[:_REASONS_SHOWN])
     text = f"{at}  {severity:<8}  {alert['kind']:<14}  {state:<9}  {alert['title'][tongue]}  ({place})"
     return f"{text}  {shown}" if shown else text
 
 
-def _reason(reason: Mapping[str, Any], tongue: str) -> str:
-    known = catalogue().analytes
-    feature = reason["feature"]
-    named = max((name for name in known if f"{feature}_".startswith(f"{name}_")), key=len, default=None)
-    label = feature if named is None else getattr(known[named], tongue)
-    value = reason["value"]
-    shown = f"{value:g}" if isinstance(value, float | int) else value
-    unit = "" if reason["unit"] in (None, "1", "{score}") else f" {reason['unit']}"
-    return label if shown is None else f"{label} {shown}{unit}"
+def _fact(reason: Mapping[str, Any], tongue: str) -> str | None:
+    """A reason as a measured fact; ``None`` for what was not measured, such as the hours since admission."""
+    feature, value, unit = reason["feature"], reason["value"], reason["unit"]
+    if feature == "oxygen":
+        label, decimals = _OXYGEN[tongue], 2
+    else:
+        known = catalogue().analytes
+        named = max((name for name in known if f"{feature}_".startswith(f"{name}_")), key=len, default=None)
+        if named is None:
+            return None
+        label, decimals = getattr(known[named], tongue), known[named].decimals
+    shown = f" {value:.{decimals}f}" if isinstance(value, float | int) else f" {value}" if value else ""
+    return label + shown + ("" if unit in (None, "1", "{score}") else f" {unit}")
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from kafka import KafkaAdminClient
 
 from features.catalogue import catalogue
 from features.record import Record
@@ -49,7 +50,17 @@ class Service:
 
     def create_topics(self) -> None:
         """Create the deployment's topics."""
-        topics.ensure(self.bootstrap, topics.topics(PARTITIONS, self.prefix))
+        topics.ensure(self.bootstrap, topics.topics(PARTITIONS, self.prefix, self._doors))
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic under the running service."""
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin.delete_topics([self.prefix + topic])
+        admin.close()
+
+    @property
+    def _doors(self) -> tuple[str, ...]:
+        return Settings(doors=self.environment.get("VAGT_DOORS", "")).door_topics
 
     def start(self, name: str = "w1") -> subprocess.Popen[bytes]:
         """Start a worker."""

@@ -83,3 +83,23 @@ def test_a_worker_with_an_empty_disk_restores_its_records_from_the_changelog(ser
         service.settle()
         service.stop(name)
     assert (service.scores(), service.alerts()) == oracle(records)
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_speak_ends_and_nothing_is_lost(service: Service) -> None:
+    records = ward(patients=5, hours=6, seed=6)
+    service.start("w1")
+    service.send(records[: len(records) // 2])
+    service.settle()
+    service.delete_topic("alerts")
+    service.send(records[len(records) // 2 :])
+    assert service.workers.pop("w1").wait(90) == 1
+    service.create_topics()
+    service.start("w2")
+    service.settle()
+    scores, alerts = oracle(records)
+    assert service.scores() == scores
+    said_since = service.alerts()
+    assert said_since
+    assert all(change in alerts[patient] for patient, changes in said_since.items() for change in changes)
+    assert all(changes[-1] == alerts[patient][-1] for patient, changes in said_since.items())

@@ -139,7 +139,7 @@ def test_an_alert_is_a_line_in_the_readers_language_and_time():
         "rejst",
         "Mulig infektion",
         "(p-1, OUH-M2)",
-        "Laktat 3.1 mmol/L; Puls 120 /min; age",
+        "Laktat 3.1 mmol/L; Puls 120 /min; Temperatur 39.0 Cel",
     ]
     assert "Possible infection  (p-1, OUH-M2)  Lactate 3.1 mmol/L" in line(ALERT, "en", ZONE)
 
