@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from load_tests.channels import Channels, records
+from load_tests.child import precede
 from load_tests.patients import Measure
 from load_tests.plan import SECOND, Load, plan
 from streams import kafka
@@ -31,6 +32,7 @@ def generate(settings: Settings, run: str, load: Load, measures: tuple[Measure, 
     Raises:
         KafkaError: the broker did not take a record.
     """
+    precede()
     # select() waits to the microsecond, epoll to the millisecond only: with it every record would be late.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
         return runner.run(_generate(settings, run, load, measures))

@@ -12,6 +12,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from load_tests.channels import Channels, number_of
+from load_tests.child import precede
 from streams.desk import HEARTBEAT_KEY
 from streams.settings import Settings
 
@@ -39,6 +40,7 @@ class Receipts:
 
 def receive(settings: Settings, run: str, ready: Event, sent: Event) -> Receipts:
     """Receive until all was ``sent`` and nothing comes any more."""
+    precede()
     gc.disable()
     channels = Channels.of(settings)
     raw = asyncio.run(_receive(settings, channels, ready, sent))

@@ -2,10 +2,12 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 from dataclasses import asdict
 from pathlib import Path
 
+import uvloop
 from faust.worker import Worker
 
 from features.catalogue import catalogue
@@ -49,10 +51,20 @@ def _run(settings: Settings, name: str, folder: Path) -> None:
     for difference in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication):
         _LOG.warning("topic.differs", **asdict(difference))
     decider = Decider(catalogue(), shipped(), settings.max_skew_ms)
+    # Faust's consumer has a loop of its own in a thread: the policy serves both.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    _calm_the_collector()
     app = build(settings, decider, folder)
     worker = Worker(app, loop=loop, loglevel=logging.WARNING, override_logging=False, redirect_stdouts=False)
     worker.spinner = None
     _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.scorers])
     worker.execute_from_commandline()
+
+
+def _calm_the_collector() -> None:
+    """Records are many and hold no cycles: look at them seldom, and at what was loaded at the start never."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

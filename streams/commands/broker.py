@@ -28,7 +28,8 @@ def run(
     if context.invoked_subcommand is not None:
         return
     kafka = Broker(data_dir, port, nodes)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGINT, signal.SIGTERM):  # a shell starts what runs in its background with SIGINT ignored
+        signal.signal(end, signal.default_int_handler)
     try:
         _start(kafka)
         while kafka.status().running:

@@ -190,7 +190,10 @@ def test_vagt_broker_runs_until_it_is_told_to_end(tmp_path):
                 if line.startswith("Apache Kafka answers at"):
                     break
             running.send_signal(sign)
-            assert running.wait(30) == 0
+            try:
+                assert running.wait(30) == 0
+            finally:
+                running.kill()
         assert processes_of(tmp_path) == []
 
 
