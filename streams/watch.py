@@ -15,6 +15,7 @@ from streams.settings import Settings
 from streams.topics import ALERTS
 
 _REASONS_SHOWN = 3
+_NOT_KNOWN = {"en": "not known", "da": "ikke kendt"}
 _OXYGEN = {"en": "Oxygen", "da": "Ilt"}
 _DANISH = {
     "info": "info",
@@ -63,8 +64,10 @@ def _fact(reason: Mapping[str, Any], tongue: str) -> str | None:
         if named is None:
             return None
         label, decimals = getattr(known[named], tongue), known[named].decimals
-    shown = f" {value:.{decimals}f}" if isinstance(value, float | int) else f" {value}" if value else ""
-    return label + shown + ("" if unit in (None, "1", "{score}") else f" {unit}")
+    if value is None:
+        return f"{label} {_NOT_KNOWN[tongue]}"
+    shown = f"{value:.{decimals}f}" if isinstance(value, float | int) else value
+    return f"{label} {shown}" if unit in (None, "1", "{score}") else f"{label} {shown} {unit}"
 
 
 @asynccontextmanager

@@ -144,6 +144,15 @@ def test_an_alert_is_a_line_in_the_readers_language_and_time():
     assert "Possible infection  (p-1, OUH-M2)  Lactate 3.1 mmol/L" in line(ALERT, "en", ZONE)
 
 
+def test_a_reason_without_a_value_says_that_it_is_not_known():
+    missing = {"feature": "mean_pressure_last", "value": None, "unit": "mm[Hg]"}
+    assert line(ALERT | {"score": {"reasons": [missing]}}, "en", ZONE).endswith("Mean arterial pressure not known")
+
+
+def test_an_alert_that_ended_without_a_score_is_a_line_too():
+    assert line(ALERT | {"score": None}, "da", ZONE).endswith("(p-1, OUH-M2)")
+
+
 def test_an_alert_without_ward_or_reasons_is_a_line_too():
     bare = ALERT | {"ward": None, "score": {"reasons": []}}
     assert line(bare, "en", ZONE).endswith("Possible infection  (p-1)")
