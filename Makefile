@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test lint format locks clean
+.PHONY: run test lint format load locks clean
 
 run: .venv/.installed
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
@@ -21,6 +21,10 @@ lint: .venv/.installed-dev
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The service beside a bare echo: see docs/load.md.
+load: .venv/.installed-dev
+	$(BIN)/python -m load_tests.latency
 
 # Takes the newest versions that pyproject.toml allows.
 locks: .venv/.installed-dev
