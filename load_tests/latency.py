@@ -31,7 +31,7 @@ _READY_S = 60.0
 def latency(
     rates: Annotated[str, typer.Option(help="Observations a second, one run for each.")] = "100,500",
     seconds: Annotated[int, typer.Option(min=1, help="Seconds that count, for the echo and for the service.")] = 60,
-    warmup: Annotated[int, typer.Option(min=0, help="Seconds before them that do not count, for each.")] = 10,
+    warmup: Annotated[int, typer.Option(min=0, help="Seconds before them that do not count, for each.")] = 20,
     patients: Annotated[int, typer.Option(min=1, help="Patients, admitted anew for each rate.")] = 500,
     alert_every: Annotated[int, typer.Option(min=1, help="Every such observation changes an alert.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the plan; the same seed gives the same plan.")] = 1,

@@ -53,9 +53,9 @@ def _worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
         "VAGT_LIVE": "true",
         "VAGT_DOORS": "",
     }
-    command = [sys.executable, "-m", "streams.cli", "worker"]
+    command = [sys.executable, "-m", "streams.cli", "worker", "--parent", str(os.getpid())]
     with _log(settings).open("wb") as log:
-        worker = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+        worker = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)
     try:
         yield worker
     finally:
