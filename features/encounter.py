@@ -28,6 +28,9 @@ class StayEvent(msgspec.Struct, frozen=True, array_like=True):
     birth_date: str | None = None
     sex: str | None = None
     flags: tuple[str, ...] | None = None
+    into: str | None = None
+    #: The patient that handed it over, ``None`` for the patient's own.
+    source: str | None = None
 
     @classmethod
     def of(cls, event: Encounter) -> "StayEvent":
@@ -46,6 +49,7 @@ class StayEvent(msgspec.Struct, frozen=True, array_like=True):
             birth_date=event.birth_date.isoformat() if event.birth_date else None,
             sex=event.sex,
             flags=event.flags,
+            into=event.into,
         )
 
     def order(self) -> tuple[int, int, str]:
@@ -65,6 +69,8 @@ class Stay:
     birth_date: str | None = None
     sex: str | None = None
     flags: tuple[str, ...] = ()
+    #: The patient under whom this one's history goes on since a merge.
+    into: str | None = None
     admitted: int | None = None
     unit_since: int | None = None
     discharged: int | None = None
@@ -77,16 +83,21 @@ class Stay:
         return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
+_PERSON = ("name", "birth_date", "sex")
+_PLACE = ("encounter", "ward", "bed", "flags")
+
+
 def fold(events: Iterable[StayEvent]) -> Stay:
-    """The stay that those records, in order, add up to; a cancelled record counts for nothing."""
+    """The stay that those records, in order, add up to; a cancelled record counts for nothing.
+
+    What a merged patient handed over tells where the patient is, but of the person only what is not known otherwise.
+    """
+    counted = [event for event in events if event.action != "cancel"]
     known: dict[str, object] = {}
-    for event in events:
-        if event.action == "cancel":
-            continue
-        for name in ("encounter", "ward", "bed", "name", "birth_date", "sex", "flags"):
-            value = getattr(event, name)
-            if value is not None:
-                known[name] = value
+    for event in sorted(counted, key=lambda one: one.source is None):
+        known |= {name: value for name in _PERSON if (value := getattr(event, name)) is not None}
+    for event in counted:
+        known |= {name: value for name in _PLACE if (value := getattr(event, name)) is not None}
         moved = event.unit_type != known.get("unit_type") or event.action == "admit"
         if event.unit_type is not None and moved:
             known |= {"unit_type": event.unit_type, "unit_since": event.at}
@@ -94,4 +105,6 @@ def fold(events: Iterable[StayEvent]) -> Stay:
             known |= {"admitted": event.at, "discharged": None}
         elif event.action == "discharge":
             known["discharged"] = event.at
+        elif event.action in {"merge", "unmerge"}:
+            known["into"] = event.into if event.action == "merge" else None
     return Stay(**known)  # type: ignore[arg-type]

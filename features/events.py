@@ -115,10 +115,93 @@ class Encounter(Message):
         default=None, strict=False
     )
 
+    @model_validator(mode="after")
+    def _merges_into_another(self) -> "Encounter":
+        if self.action == "merge" and (self.into is None or self.into == self.patient):
+            raise ValueError("a merge needs into, another patient")
+        return self
+
     @property
     def known(self) -> int:
         """When this became known."""
         return self.issued
+
+
+class Treatment(Message):
+    """A treatment that was started or stopped; a higher ``version`` of the same ``id`` replaces the lower one."""
+
+    type: Literal["treatment"]
+    id: Identifier
+    version: Version = 1
+    patient: Identifier
+    encounter: Identifier | None = None
+    code: Coding
+    action: Literal["start", "stop", "cancel"]
+    at: Instant
+    issued: Instant
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.issued
+
+
+DismissalReason = Literal["already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other"]
+
+
+class Feedback(Message):
+    """What somebody did about an alert; ``until`` ends a snooze."""
+
+    type: Literal["feedback"]
+    id: Identifier
+    version: Version = 1
+    patient: Identifier
+    alert: Identifier
+    action: Literal["acknowledge", "snooze", "dismiss", "reopen", "comment"]
+    by: Annotated[str, Field(max_length=200)] | None = None
+    reason: (
+        Literal["already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other"] | None
+    ) = None
+    note: Annotated[str, Field(max_length=2000)] | None = None
+    until: Instant | None = None
+    at: Instant
+
+    @model_validator(mode="after")
+    def _says_what_its_action_needs(self) -> "Feedback":
+        if self.action == "snooze" and self.until is None:
+            raise ValueError("a snooze needs until, the instant at which it ends")
+        if self.action == "dismiss" and self.reason is None:
+            raise ValueError("a dismissal needs a reason")
+        return self
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.at
+
+
+class Handover(Message):
+    """What the service tells a patient's partition of another patient, who was merged into this one.
+
+    ``version`` numbers the handovers of a patient, ``path`` is the patient who hands over, then those who were merged
+    into that one before. ``state`` is a stored record in base64: what is handed over. Without it, what came from the
+    patients ``taken_back`` no longer belongs here, after an unmerge.
+    """
+
+    type: Literal["handover"]
+    id: Identifier
+    version: Version
+    patient: Identifier
+    path: Annotated[tuple[Identifier, ...], Field(min_length=1, strict=False)]
+    state: str | None = None
+    taken_back: tuple[str, ...] = Field(default=(), alias="takenBack", strict=False)
+    at: Instant
+    origin: Literal["vagt"]
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.at
 
 
 class Tick(Message):
@@ -137,12 +220,19 @@ class Tick(Message):
         return self.at
 
 
-Event = Observation | Encounter | Tick
+Event = Observation | Encounter | Treatment | Feedback | Handover | Tick
 
 #: Types that the contract names and this release does not act on: refused, never dropped in silence.
-NOT_YET = frozenset({"treatment", "feedback", "note", "score", "control", "handover"})
+NOT_YET = frozenset({"note", "score", "control"})
 
-_MODELS: Mapping[str, type[Event]] = {"observation": Observation, "encounter": Encounter, "tick": Tick}
+_MODELS: Mapping[str, type[Event]] = {
+    "observation": Observation,
+    "encounter": Encounter,
+    "treatment": Treatment,
+    "feedback": Feedback,
+    "handover": Handover,
+    "tick": Tick,
+}
 
 
 def parse(item: Any, key: str) -> Event:

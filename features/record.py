@@ -1,7 +1,7 @@
 """The patient's record: what is known about one patient at an instant.
 
-A record is never changed: ``apply`` gives the next one. Nothing here reads a clock; a patient's now is the
-greatest instant at which anything in the record became known.
+A record is never changed: ``features.apply`` gives the next one. A patient's now is the greatest instant at which
+anything in the record became known.
 """
 
 from collections.abc import Mapping
@@ -9,117 +9,59 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from features.catalogue import Analyte, Catalogue, Refused
+from features.alert import AlertMemory
 from features.encounter import Stay, StayEvent, fold
-from features.events import WITHDRAWN, Encounter, Event, Observation
-from features.instants import DAY, MINUTE
+from features.instants import DAY
 from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen
+from features.treatment import TreatmentEvent
+from features.versions import earliest
 
 #: The version of the encoded form.
-FORMAT = 1
+FORMAT = 2
 #: What an input that is no analyte is called when it changes.
 ENCOUNTER = "encounter"
+TREATMENT = "treatment"
 TIME = "time"
-#: Nobody alive was born before this many days ago, so an older instant is a mistake.
-_LONGEST_LIFE = 125 * 366 * DAY
 _NEVER = 2**62
 _NO_STAY = Stay()
-
-
-class OpenAlert(msgspec.Struct, frozen=True, array_like=True):
-    """What was last said of an open alert. ``level`` counts the policy's levels from 0, the mildest."""
-
-    id: str
-    sequence: int
-    level: int
-    evidence: tuple[str, ...]
+_NO_SERIES = Series()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One patient: observations by analyte, the events of the stay, and the alerts that are open, by kind."""
+    """One patient: observations by analyte, the events of the stay, treatments, and what was said of alerts.
+
+    ``alerts`` has the newest of each kind, ended ones too while these still matter; ``told`` has for each finding of an
+    alert (``kind/finding``) when it was last told.
+    """
 
     now: int = 0
     series: Mapping[str, Series] = field(default_factory=dict)
     events: tuple[StayEvent, ...] = ()
     stay: Stay = _NO_STAY
-    alerts: Mapping[str, OpenAlert] = field(default_factory=dict)
+    treatments: tuple[TreatmentEvent, ...] = ()
+    alerts: Mapping[str, AlertMemory] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
+    #: The patients that were merged into this one, directly or not.
+    absorbed: tuple[str, ...] = ()
+    #: The number of the last handover to another patient, and of the last one heard from each.
+    handed: int = 0
+    heard: Mapping[str, int] = field(default_factory=dict)
     #: Nothing is to leave up to this instant; spares the search on every event.
     next_expiry: int = _NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The next record, which inputs changed, and the observations that were replaced or withdrawn (by id)."""
+    """The next record, which inputs changed, and the observations that no longer say what they said (by id).
+
+    ``adopted`` are the alerts of a patient who was merged into this one, by kind.
+    """
 
     record: Record
     changed: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
-
-
-_NO_SERIES = Series()
-_CORRECTED = WITHDRAWN | {"corrected", "amended"}
-_TICKED = frozenset({TIME})
-
-
-def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10 * MINUTE) -> Applied:
-    """The record after ``event``.
-
-    Raises:
-        Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``schema``, ``conflict``, ``too-old`` or
-            ``unsupported``; the record stays as it was.
-    """
-    now = max(record.now, event.known)
-    if isinstance(event, Observation):
-        applied = _observe(record, event, now, catalogue, max_skew)
-    elif isinstance(event, Encounter):
-        applied = _encounter(record, event, now)
-    else:
-        applied = Applied(_at(record, now), _TICKED if now > record.now else frozenset())
-    if now > applied.record.next_expiry:
-        return replace(applied, record=_expire(applied.record))
-    return applied
-
-
-def _observe(record: Record, event: Observation, now: int, catalogue: Catalogue, max_skew: int) -> Applied:
-    analyte, entry = _read(event, catalogue)
-    name = analyte.name
-    if event.effective > event.issued + max_skew:
-        raise Refused("implausible", "effective lies after issued")
-    if event.effective < now - _LONGEST_LIFE:
-        raise Refused("implausible", "effective lies before anyone alive was born")
-    found = _find(record, event.id)
-    if found is None:
-        return _first(record, name, entry, now, from_door=event.origin is not None)
-    home, known = found
-    if entry.version < known.version:
-        return Applied(_at(record, now))
-    if entry.version == known.version:
-        if home != name or entry.content != known.content:
-            raise Refused("conflict", "the same version of this observation came with another content")
-        return Applied(_at(record, now))
-    if home == name:
-        changed = {home: record.series[home].put(entry, known)}
-    else:
-        changed = {
-            home: record.series[home].without(known),
-            name: record.series.get(name, _NO_SERIES).put(entry, None),
-        }
-    return Applied(_with(record, changed, now), frozenset(changed), frozenset({event.id}))
-
-
-def _first(record: Record, name: str, entry: Entry, now: int, *, from_door: bool) -> Applied:
-    """An observation of which no version is kept. A door's versions are times, so they do not tell a correction."""
-    series = record.series.get(name, _NO_SERIES)
-    if entry.effective >= now - kept(name):
-        return Applied(_with(record, {name: series.put(entry, None)}, now), frozenset({name}))
-    correction = entry.status in _CORRECTED or (entry.version > 1 and not from_door)
-    if correction or entry.effective < now - KEPT_LONG:
-        raise Refused("too-old", "the observation lies before what is kept: it can be neither added nor corrected")
-    widened = Series(series.entries, widen(series.extremes, [entry]))
-    if widened.extremes == series.extremes:
-        return Applied(_at(record, now))
-    return Applied(_with(record, {name: widened}, now), frozenset({name}))
+    adopted: Mapping[str, AlertMemory] = field(default_factory=dict)
 
 
 def kept(analyte: str) -> int:
@@ -127,35 +69,7 @@ def kept(analyte: str) -> int:
     return KEPT_LONG if analyte in LONG_LIVED else KEPT
 
 
-def _read(event: Observation, catalogue: Catalogue) -> tuple[Analyte, Entry]:
-    """The observation in canonical code and unit."""
-    system, code = event.code.system, event.code.code
-    value: float | None = None
-    text: str | None = None
-    if event.status in WITHDRAWN or event.status == "registered":
-        analyte = catalogue.analyte_for(system, code)
-    elif event.value is not None:
-        analyte, value = catalogue.canonical(system, code, event.value, event.unit)
-    else:
-        analyte = catalogue.analyte_for(system, code)
-        text = catalogue.canonical_text(analyte, event.text or "")
-    entry = Entry(
-        effective=event.effective,
-        issued=event.issued,
-        id=event.id,
-        version=event.version,
-        status=event.status,
-        code=code,
-        value=value,
-        text=text,
-        comparator=event.comparator,
-        unit=event.unit,
-        sent=event.value if event.value != value else None,
-    )
-    return analyte, entry
-
-
-def _find(record: Record, observation: str) -> tuple[str, Entry] | None:
+def find(record: Record, observation: str) -> tuple[str, Entry] | None:
     """Where an observation is kept: a correction may have given it another code."""
     for name, series in record.series.items():
         entry = series.by_id.get(observation)
@@ -164,33 +78,57 @@ def _find(record: Record, observation: str) -> tuple[str, Entry] | None:
     return None
 
 
-def _encounter(record: Record, event: Encounter, now: int) -> Applied:
-    if event.action in {"merge", "unmerge"}:
-        raise Refused("unsupported", f"this release does not act on the action {event.action}")
-    entry = StayEvent.of(event)
-    known = next((other for other in record.events if other.id == entry.id), None)
-    if known is not None and entry.version < known.version:
-        return Applied(_at(record, now))
-    if known is not None and entry.version == known.version:
-        if entry != known:
-            raise Refused("conflict", "the same version of this encounter record came with another content")
-        return Applied(_at(record, now))
-    events = tuple(sorted((*(e for e in record.events if e is not known), entry), key=StayEvent.order))
-    return Applied(replace(record, now=now, events=events, stay=fold(events)), frozenset({ENCOUNTER}))
+def add(record: Record, name: str, entry: Entry, now: int) -> Applied:
+    """With an observation that was not kept before; one that is too old to be kept whole widens its day's extremes."""
+    series = record.series.get(name, _NO_SERIES)
+    if entry.effective >= now - kept(name):
+        return Applied(with_series(record, {name: series.put(entry, None)}, now), frozenset({name}))
+    widened = Series(series.entries, widen(series.days, [entry]))
+    if widened.days == series.days:
+        return Applied(at(record, now))
+    return Applied(with_series(record, {name: widened}, now), frozenset({name}))
 
 
-def _at(record: Record, now: int) -> Record:
+def move(record: Record, home: str, known: Entry, name: str, entry: Entry, now: int) -> Applied:
+    """With ``entry`` in place of the lower version of it, which may have had another code."""
+    if home == name:
+        changed = {home: record.series[home].put(entry, known)}
+    else:
+        changed = {
+            home: record.series[home].without(known),
+            name: record.series.get(name, _NO_SERIES).put(entry, None),
+        }
+    replaced = frozenset() if home == name and entry.result == known.result else frozenset({entry.id})
+    return Applied(with_series(record, changed, now), frozenset(changed), replaced)
+
+
+def settle(record: Record, name: str, known: Entry, entry: Entry, now: int) -> Record:
+    """With an observation that came again and is alike: nothing that was concluded from it changes."""
+    stands = earliest(known, entry)
+    return (
+        at(record, now) if stands == known else with_series(record, {name: record.series[name].put(stands, known)}, now)
+    )
+
+
+def at(record: Record, now: int) -> Record:
+    """The record when time has come to ``now``."""
     return record if now == record.now else replace(record, now=now)
 
 
-def _with(record: Record, changed: Mapping[str, Series], now: int) -> Record:
+def with_series(record: Record, changed: Mapping[str, Series], now: int) -> Record:
+    """The record with these series in place of its own of the same names."""
     # Each observation comes through here: the constructor is several times as quick as replace().
     return Record(
         now,
         {**record.series, **changed},
         record.events,
         record.stay,
+        record.treatments,
         record.alerts,
+        record.told,
+        record.absorbed,
+        record.handed,
+        record.heard,
         min(record.next_expiry, _next_expiry(changed)),
     )
 
@@ -201,12 +139,12 @@ def _next_expiry(series: Mapping[str, Series]) -> int:
     for name, one in series.items():
         if one.entries:
             ends.append(one.entries[0].effective + kept(name))
-        if one.extremes:
-            ends.append((one.extremes[0].day + 1) * DAY + KEPT_LONG - 1)
+        if one.days:
+            ends.append((one.days[0].day + 1) * DAY + KEPT_LONG - 1)
     return min(ends)
 
 
-def _expire(record: Record) -> Record:
+def expire(record: Record) -> Record:
     """What is older than is kept becomes daily extremes, and extremes go in their turn."""
     last_day = (record.now - KEPT_LONG) // DAY
     series = {
@@ -222,7 +160,12 @@ class _Stored(msgspec.Struct, array_like=True):
     now: int
     series: dict[str, tuple[tuple[Entry, ...], tuple[Extremes, ...]]]
     events: tuple[StayEvent, ...]
-    alerts: dict[str, OpenAlert]
+    treatments: tuple[TreatmentEvent, ...]
+    alerts: dict[str, AlertMemory]
+    told: dict[str, int]
+    absorbed: tuple[str, ...]
+    handed: int
+    heard: dict[str, int]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -231,8 +174,21 @@ _DECODER = msgspec.msgpack.Decoder(_Stored)
 
 def encode(record: Record) -> bytes:
     """The record as it is stored: MessagePack, its first field the version of the form."""
-    series = {name: (one.entries, one.extremes) for name, one in record.series.items()}
-    return _ENCODER.encode(_Stored(FORMAT, record.now, series, record.events, dict(record.alerts)))
+    series = {name: (one.entries, one.days) for name, one in record.series.items()}
+    return _ENCODER.encode(
+        _Stored(
+            FORMAT,
+            record.now,
+            series,
+            record.events,
+            record.treatments,
+            dict(record.alerts),
+            dict(record.told),
+            record.absorbed,
+            record.handed,
+            dict(record.heard),
+        )
+    )
 
 
 def decode(stored: bytes) -> Record:
@@ -244,15 +200,36 @@ def decode(stored: bytes) -> Record:
     try:
         form = _DECODER.decode(stored)
     except msgspec.DecodeError as error:
-        raise ValueError(f"a stored record cannot be read: {error}") from None
+        raise ValueError(_why_not(stored, error)) from None
     if form.format != FORMAT:
-        raise ValueError(f"a stored record has form {form.format}; this release reads {FORMAT}")
-    series = {name: Series(entries, extremes) for name, (entries, extremes) in form.series.items()}
+        raise ValueError(_other_form(form.format))
+    series = {name: Series(entries, days) for name, (entries, days) in form.series.items()}
     return Record(
         now=form.now,
         series=series,
         events=form.events,
         stay=fold(form.events),
+        treatments=form.treatments,
         alerts=form.alerts,
+        told=form.told,
+        absorbed=form.absorbed,
+        handed=form.handed,
+        heard=form.heard,
         next_expiry=_next_expiry(series),
     )
+
+
+class _Form(msgspec.Struct, array_like=True):
+    format: int
+
+
+def _why_not(stored: bytes, error: msgspec.DecodeError) -> str:
+    try:
+        form = msgspec.msgpack.decode(stored, type=_Form).format
+    except msgspec.DecodeError:
+        form = FORMAT
+    return f"a stored record cannot be read: {error}" if form == FORMAT else _other_form(form)
+
+
+def _other_form(form: int) -> str:
+    return f"a stored record has form {form}; this release reads {FORMAT}"

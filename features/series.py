@@ -39,6 +39,14 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     comparator: str | None = None
     unit: str | None = None
     sent: float | None = None
+    #: The merged patient that handed it over, ``None`` for the patient's own.
+    source: str | None = None
+    device: str | None = None
+
+    @property
+    def result(self) -> tuple[object, ...]:
+        """What a conclusion may rest on: a new version that leaves it as it was corrects nothing."""
+        return (self.effective, self.code, self.value, self.text, self.comparator)
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -53,6 +61,8 @@ class Extremes(msgspec.Struct, frozen=True, array_like=True, gc=False):
     day: int
     low: float
     high: float
+    #: The merged patient whose values they were, ``None`` for the patient's own.
+    source: str | None = None
 
 
 _ORDER = attrgetter("effective", "issued", "id")
@@ -61,11 +71,18 @@ _DAY = attrgetter("day")
 
 
 class Series:
-    """Entries in order, and the extremes of the days before them."""
+    """Entries in order, and the extremes of the days before them, apart (``days``) for each who handed some over."""
 
-    def __init__(self, entries: tuple[Entry, ...] = (), extremes: tuple[Extremes, ...] = ()) -> None:
+    def __init__(self, entries: tuple[Entry, ...] = (), days: tuple[Extremes, ...] = ()) -> None:
         self.entries = entries
-        self.extremes = extremes
+        self.days = days
+
+    @cached_property
+    def extremes(self) -> tuple[Extremes, ...]:
+        """The extremes of each day, whoever handed them over."""
+        if all(day.source is None for day in self.days):
+            return self.days
+        return join((), (Extremes(day.day, day.low, day.high) for day in self.days))
 
     @cached_property
     def by_id(self) -> dict[str, Entry]:
@@ -97,12 +114,12 @@ class Series:
         else:
             entries = [kept for kept in self.entries if kept is not replaced]
             insort(entries, entry, key=_ORDER)
-            after = Series(tuple(entries), self.extremes)
+            after = Series(tuple(entries), self.days)
         return after._expire_first(len(after.entries) - MOST_ENTRIES)
 
     def _append(self, entry: Entry) -> "Series":
         """With the newest entry, as nearly all are: what was derived from the others is carried over."""
-        after = Series((*self.entries, entry), self.extremes)
+        after = Series((*self.entries, entry), self.days)
         after.by_id = {**self.by_id, entry.id: entry}
         if entry.value is not None:
             after.times, after.values = [*self.times, entry.effective], [*self.values, entry.value]
@@ -110,7 +127,7 @@ class Series:
 
     def without(self, replaced: Entry) -> "Series":
         """Without an entry that moved to another series."""
-        return Series(tuple(kept for kept in self.entries if kept is not replaced), self.extremes)
+        return Series(tuple(kept for kept in self.entries if kept is not replaced), self.days)
 
     def expire(self, horizon: int) -> "Series":
         """What was effective before ``horizon`` turned into daily extremes."""
@@ -122,7 +139,7 @@ class Series:
         if number <= 0:
             return self
         gone = self.entries[:number]
-        after = Series(self.entries[number:], widen(self.extremes, gone))
+        after = Series(self.entries[number:], widen(self.days, gone))
         after.by_id = self.by_id.copy()
         for entry in gone:
             del after.by_id[entry.id]
@@ -132,20 +149,34 @@ class Series:
 
     def drop_days_before(self, day: int) -> "Series":
         """Without the extremes of the days before ``day``."""
-        cut = bisect_left(self.extremes, day, key=_DAY)
-        return Series(self.entries, self.extremes[cut:]) if cut else self
+        cut = bisect_left(self.days, day, key=_DAY)
+        return Series(self.entries, self.days[cut:]) if cut else self
 
 
-def widen(extremes: tuple[Extremes, ...], entries: Iterable[Entry]) -> tuple[Extremes, ...]:
+def widen(days: tuple[Extremes, ...], entries: Iterable[Entry]) -> tuple[Extremes, ...]:
     """The daily extremes with those entries' values in them."""
+    return join(
+        days,
+        (
+            Extremes(entry.effective // DAY, entry.value, entry.value, entry.source)
+            for entry in entries
+            if entry.value is not None
+        ),
+    )
+
+
+def join(extremes: tuple[Extremes, ...], others: Iterable[Extremes]) -> tuple[Extremes, ...]:
+    """The extremes of days that were seen twice over."""
     days = list(extremes)
-    for entry in entries:
-        if entry.value is None:
-            continue
-        number, low, high = entry.effective // DAY, entry.value, entry.value
-        place = bisect_left(days, number, key=_DAY)
-        if place < len(days) and days[place].day == number:
-            known = days.pop(place)
-            low, high = min(known.low, low), max(known.high, high)
-        days.insert(place, Extremes(number, low, high))
+    for other in others:
+        place = bisect_left(days, _whose_day(other), key=_whose_day)
+        if place < len(days) and _whose_day(days[place]) == _whose_day(other):
+            known = days[place]
+            days[place] = Extremes(other.day, min(known.low, other.low), max(known.high, other.high), other.source)
+        else:
+            days.insert(place, other)
     return tuple(days)
+
+
+def _whose_day(one: Extremes) -> tuple[int, str]:
+    return (one.day, one.source or "")

@@ -11,12 +11,13 @@ from math import fsum, nan
 from operator import mul
 from typing import Final
 
-from features.instants import HOUR
+from features.composites import COMPOSITES
+from features.instants import DAY, HOUR
 from features.record import Record
 from features.series import KEPT, Series
 
 #: Changes whenever a feature is added, removed, reordered or computed otherwise.
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 VITALS: Final = (
     "heart_rate",
@@ -56,6 +57,8 @@ LABS: Final = (
     "fibrinogen",
     "platelets",
 )
+#: Analytes of which a few numbers are enough.
+BRIEF: Final = ("gcs", "sodium", "albumin", "alat", "pao2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,15 @@ _LAB_STATISTICS: Final = (
     ("slope_72h", "/h", "least-squares slope over 72 h, per hour"),
     ("change_previous", None, "newest value less the one before it"),
     ("change_24h", None, "newest value less the one known 24 h ago"),
+    ("change_72h", None, "newest value less the oldest one of 72 h"),
+    ("above_min_72h", None, "newest value less the least one in 72 h"),
+    ("below_max_72h", None, "greatest value in 72 h less the newest one"),
+)
+_BRIEF_STATISTICS: Final = (
+    ("last", None, "newest value"),
+    ("age_h", "h", "hours since the newest value"),
+    ("min_24h", None, "least value in 24 h"),
+    ("max_24h", None, "greatest value in 24 h"),
 )
 
 
@@ -142,6 +154,7 @@ def _lab(series: Series, now: int) -> list[float]:
         return _NO_LAB
     day = bisect_right(times, now - 24 * HOUR, start, end)
     last, in_day = values[end - 1], values[day:end]
+    low, high, mean, slope = _window(times[start:end], values[start:end])
     return [
         last,
         (now - times[end - 1]) / HOUR,
@@ -149,9 +162,30 @@ def _lab(series: Series, now: int) -> list[float]:
         end - start,
         min(in_day, default=nan),
         max(in_day, default=nan),
-        *_window(times[start:end], values[start:end]),
+        low,
+        high,
+        mean,
+        slope,
         last - values[end - 2] if end - start > 1 else nan,
         last - values[day - 1] if day > start else nan,
+        last - values[start],
+        last - low,
+        high - last,
+    ]
+
+
+def _brief(series: Series, now: int) -> list[float]:
+    times, values = series.times, series.values
+    end = bisect_right(times, now)
+    start = bisect_right(times, now - KEPT, 0, end)
+    if start == end:
+        return _NO_BRIEF
+    in_day = values[bisect_right(times, now - DAY, start, end) : end]
+    return [
+        values[end - 1],
+        (now - times[end - 1]) / HOUR,
+        min(in_day, default=nan),
+        max(in_day, default=nan),
     ]
 
 
@@ -173,22 +207,7 @@ def _window(times: list[int], values: list[float]) -> tuple[float, float, float,
 
 _NO_VITAL: Final = [nan, nan, 0.0, 0.0] + [nan] * (len(_VITAL_STATISTICS) - 4)
 _NO_LAB: Final = [nan, nan, 0.0, 0.0] + [nan] * (len(_LAB_STATISTICS) - 4)
-
-
-def _last(series: Mapping[str, Series], analyte: str, now: int) -> float:
-    one = series.get(analyte)
-    if one is None:
-        return nan
-    place = bisect_right(one.times, now)
-    return one.values[place - 1] if place and one.times[place - 1] > now - KEPT else nan
-
-
-def _ratio(over: str, under: str) -> Callable[[Record], float]:
-    def ratio(record: Record) -> float:
-        divisor = _last(record.series, under, record.now)
-        return _last(record.series, over, record.now) / divisor if divisor else nan
-
-    return ratio
+_NO_BRIEF: Final = [nan] * len(_BRIEF_STATISTICS)
 
 
 def _hours_since(instant: int | None, now: int) -> float:
@@ -198,6 +217,25 @@ def _hours_since(instant: int | None, now: int) -> float:
 def _age(record: Record) -> float:
     age = record.stay.age_years(record.now)
     return nan if age is None else float(age)
+
+
+def _window_of(record: Record, analyte: str, length: int) -> tuple[list[int], list[float]]:
+    """Instants and values of an analyte that are younger than ``length``."""
+    one = record.series.get(analyte)
+    if one is None:
+        return [], []
+    end = bisect_right(one.times, record.now)
+    start = bisect_right(one.times, record.now - length, 0, end)
+    return one.times[start:end], one.values[start:end]
+
+
+def _creatinine_baseline_ratio(record: Record) -> float:
+    _, values = _window_of(record, "creatinine", 7 * DAY)
+    return values[-1] / min(values) if values and min(values) > 0 else nan
+
+
+def _slope(record: Record, analyte: str, length: int) -> float:
+    return _window(*_window_of(record, analyte, length))[3]
 
 
 _OTHERS: Final[tuple[tuple[Feature, Callable[[Record], float]], ...]] = (
@@ -215,26 +253,49 @@ _OTHERS: Final[tuple[tuple[Feature, Callable[[Record], float]], ...]] = (
         lambda record: _hours_since(record.stay.unit_since, record.now),
     ),
     (
-        Feature("shock_index", "heart_rate", "1", "heart rate over systolic pressure"),
-        _ratio("heart_rate", "systolic_pressure"),
+        Feature("surgical_unit", None, "1", "1 surgical, 0 medical intensive care, by the ward's usual name"),
+        lambda record: {"SICU": 1.0, "MICU": 0.0}.get(record.stay.ward or "", nan),
     ),
     (
-        Feature("saturation_ratio", "spo2", "1", "SpO2 (%) over FiO2 (fraction)"),
-        _ratio("spo2", "fio2"),
+        Feature("creatinine_baseline_ratio", "creatinine", "1", "newest creatinine over the least one in 7 d"),
+        _creatinine_baseline_ratio,
     ),
     (
-        Feature("urea_creatinine", "urea", "1", "urea (mmol/L) over creatinine (umol/L)"),
-        _ratio("urea", "creatinine"),
+        Feature("potassium_slope_24h", "potassium", "/h", "least-squares slope over 24 h, per hour"),
+        lambda record: _slope(record, "potassium", DAY),
     ),
+)
+
+
+_LABORATORY_AGES: Final = tuple(f"{analyte}_age_h" for analyte in LABS)
+_LABORATORY: Final = (
+    Feature("laboratory_age_h", None, "h", "hours since the newest blood test"),
+    Feature("laboratory_newest", None, "1", "blood tests of that instant"),
+    Feature("laboratory_known", None, "1", "blood tests known from 72 h"),
+)
+
+
+def _laboratory(numbers: Mapping[str, float]) -> list[float]:
+    ages = [age for age in map(numbers.__getitem__, _LABORATORY_AGES) if age == age]
+    newest = min(ages, default=nan)
+    return [newest, ages.count(newest), len(ages)]
+
+
+_BY_ANALYTE: Final = (
+    (VITALS, _VITAL_STATISTICS, _vital, _NO_VITAL),
+    (LABS, _LAB_STATISTICS, _lab, _NO_LAB),
+    (BRIEF, _BRIEF_STATISTICS, _brief, _NO_BRIEF),
 )
 
 
 def _features() -> tuple[Feature, ...]:
     found = []
-    for analytes, statistics in ((VITALS, _VITAL_STATISTICS), (LABS, _LAB_STATISTICS)):
+    for analytes, statistics, _, _ in _BY_ANALYTE:
         for analyte in analytes:
             found += [Feature(f"{analyte}_{name}", analyte, unit, text) for name, unit, text in statistics]
-    return (*found, *(feature for feature, _ in _OTHERS))
+    found += [feature for feature, _ in _OTHERS]
+    found += [Feature(one.name, one.analyte, one.unit, one.meaning) for one in COMPOSITES]
+    return (*found, *_LABORATORY)
 
 
 #: Every feature, in the order of the vector.
@@ -246,9 +307,14 @@ def vector(record: Record) -> list[float]:
     """The features of a record at its now, in the order of ``FEATURES``."""
     series, now = record.series, record.now
     found: list[float] = []
-    for analytes, statistics, nothing in ((VITALS, _vital, _NO_VITAL), (LABS, _lab, _NO_LAB)):
+    for analytes, _, statistics, nothing in _BY_ANALYTE:
         for analyte in analytes:
             one = series.get(analyte)
             found += nothing if one is None else statistics(one, now)
     found += [compute(record) for _, compute in _OTHERS]
-    return found
+    numbers = dict(zip(NAMES, found, strict=False))
+    for composite in COMPOSITES:
+        value = composite.compute(numbers)
+        numbers[composite.name] = value
+        found.append(value)
+    return found + _laboratory(numbers)

@@ -37,20 +37,72 @@ class Calibration(_Frozen):
     intercept: float
 
 
-class Spread(_Frozen):
-    """The observed rate, with its interval, among hours scored up to ``to`` (a probability)."""
+class Bin(_Frozen):
+    """Scores up to ``to`` (a probability), and the interval of the observed rate among them."""
 
     to: float
     low: float
     high: float
 
 
+class Intervals(_Frozen):
+    """Split-conformal intervals: the share of hours with the event, among hours with such a score, in a new group of
+    ``group_stays`` patients lies within with the stated coverage.
+    """
+
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+    group_stays: Annotated[int, Field(ge=1)]
+    bins: Annotated[tuple[Bin, ...], Field(min_length=1)]
+
+
+class Conformal(_Frozen):
+    """A class-conditional conformal set (Vovk 2003): which outcomes a score does not rule out.
+
+    The event belongs to the set from ``event_from`` on, its absence up to ``absence_to`` (probabilities). The set
+    holds the true outcome with the stated coverage, both among those who have the event and among those who have not.
+    """
+
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+    event_from: float
+    absence_to: float
+
+
+class Range(_Frozen):
+    """Between which newest values, canonical unit, nearly all of the training's hours lay."""
+
+    low: float
+    high: float
+
+
+class Abstention(_Frozen):
+    """When the model says that it does not know."""
+
+    #: Fewer analytes than this have a value that is kept.
+    minimum_inputs: Annotated[int, Field(ge=0)]
+    #: No value of these analytes is younger than so many hours; no analyte means that age does not matter.
+    fresh: tuple[str, ...] = ()
+    fresh_within_h: Annotated[float, Field(gt=0)] = 12
+    #: More analytes than this lie outside the training's range.
+    most_outside: Annotated[int, Field(ge=0)]
+    ranges: dict[str, Range]
+
+
 class Bands(_Frozen):
-    """Probabilities from which a score is called raised and high, and below which a high one is over."""
+    """Probabilities from which a score is called raised and high, from which it raises an alert, and below which that
+    alert is over. Without a level of its own the alert comes with the high band. At each of ``escalations`` times these
+    two the alert is escalated.
+    """
 
     raised: float
     high: float
+    alert: float | None = None
     clear_below: float
+    escalations: tuple[Annotated[float, Field(gt=1)], ...] = ()
+
+    @property
+    def alert_from(self) -> float:
+        """The probability that raises an alert."""
+        return self.high if self.alert is None else self.alert
 
 
 class Estimate(_Frozen):
@@ -75,6 +127,9 @@ class Manifest(_Frozen):
 
     name: str
     version: str
+    owner: str
+    #: A model that is switched off scores in shadow and tells nobody.
+    switched_on: bool
     kind: str
     event: str
     horizon: str
@@ -82,9 +137,10 @@ class Manifest(_Frozen):
     intended_use: str
     features_version: str
     features: tuple[str, ...]
-    minimum_inputs: Annotated[int, Field(ge=0)]
     calibration: Calibration
-    spread: tuple[Spread, ...]
+    intervals: Intervals
+    conformal: Conformal
+    abstention: Abstention
     bands: Bands
     severity: Literal["info", "warning", "critical"]
     title: dict[Literal["en", "da"], str]

@@ -5,94 +5,134 @@ from collections import defaultdict
 from math import exp, fsum, isnan
 from pathlib import Path
 
-import numpy as np
-
 from features.catalogue import catalogue
+from features.instants import HOUR
 from features.record import ENCOUNTER, TIME, Record
-from features.series import Entry
+from features.series import KEPT, Entry
 from features.vector import FEATURES, NAMES, vector
 from models.artefact import Manifest, load
+from models.desert.outcomes import OUTCOMES
 from models.lifecycle import Level, Policy
-from models.outputs import ModelRef, Reason, Text
+from models.outputs import ModelRef, Outcome, Reason, Text
 from models.scorer import Scored, age_minutes
+from models.single_row import SingleRow
 
 #: How many analytes are named before the rest is summed up.
 _MOST_REASONS = 5
+_PLACES = {name: number for number, name in enumerate(NAMES)}
+
+
+class _Shared:
+    """The feature vector last computed: all models of one decision read the same record."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._values: list[float] = []
+
+    def vector(self, record: Record) -> list[float]:
+        """The features of a record; an alert that changed in it changes none."""
+        of = (record.series, record.stay, record.events, record.now)
+        if len(self._of) != len(of) or any(one is not other for one, other in zip(self._of, of, strict=True)):
+            self._of, self._values = of, vector(record)
+        return self._values
+
+
+_SHARED = _Shared()
 
 
 class Boosted:
     """One artefact, loaded once, called for each record."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest, self._booster = load(folder)
+        self.manifest, booster = load(folder)
+        self._row = SingleRow(booster)
         manifest = self.manifest
         self.kind = manifest.kind
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
-        place = {name: number for number, name in enumerate(NAMES)}
-        self._columns = [place[name] for name in manifest.features]
+        self._columns = [_PLACES[name] for name in manifest.features]
         self._features = [FEATURES[column] for column in self._columns]
         self._analytes = sorted({one.analyte for one in self._features if one.analyte})
+        self._ranges = [(_PLACES[f"{name}_last"], one) for name, one in manifest.abstention.ranges.items()]
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
         bands = manifest.bands
-        self.policy = Policy((Level(manifest.severity, bands.high, bands.clear_below),))
+        self.policy = Policy(
+            tuple(
+                Level(manifest.severity, times * bands.alert_from, times * bands.clear_below)
+                for times in (1.0, *bands.escalations)
+            )
+        )
+        self._outcome = OUTCOMES.get(self.kind)
         self._title = Text(manifest.title["en"], manifest.title["da"])
         self._units = {name: analyte.unit for name, analyte in catalogue().analytes.items()}
 
-    def score(self, record: Record) -> Scored:
-        """The probability of the manifest's event at the record's now."""
-        values = vector(record)
-        row = np.array([[values[column] for column in self._columns]])
-        margin = float(self._booster.predict(row, raw_score=True, num_threads=1)[0])
+    def score(self, record: Record) -> Scored | None:
+        """The probability of the manifest's event at the record's now; ``None`` where the event is there already."""
+        if self._outcome and self._outcome.present(record):
+            return None
+        values = _SHARED.vector(record)
+        row = [values[column] for column in self._columns]
+        margin = self._row.margin(row)
         probability = calibrated(self.manifest, margin)
-        abstained = self._too_little(record)
-        band = _band(self.manifest, probability)
-        named = band == "high" and not abstained
-        reasons, evidence = self._reasons(record, row, values, margin) if named else ((), ())
+        abstained = self._unsure(record, values)
+        bands = self.manifest.bands
+        shown = not abstained and probability >= min(bands.high, bands.alert_from)
+        reasons, evidence = self._reasons(record, row, values, margin) if shown else ((), ())
         return Scored(
             score=probability,
-            band=band,
+            band=_band(self.manifest, probability),
             abstained=abstained,
             low=0.0 if abstained else probability,
             high=1.0 if abstained else probability,
             interval=_interval(self.manifest, probability),
             title=self._title,
-            shadow=not _meant_for(self.manifest, record),
+            shadow=not self.manifest.switched_on or not _meant_for(self.manifest, record),
             reasons=reasons,
             evidence=evidence,
+            possible=_possible(self.manifest, probability),
         )
 
-    def _too_little(self, record: Record) -> bool:
-        """Whether too few analytes have a value that is kept."""
+    def _unsure(self, record: Record, values: list[float]) -> bool:
+        """Whether the inputs are too few, too old or too unlike those of the training."""
+        rule = self.manifest.abstention
         known = sum(1 for name in self._analytes if name in record.series and record.series[name].values)
-        return known < self.manifest.minimum_inputs
+        outside = sum(1 for place, one in self._ranges if values[place] < one.low or values[place] > one.high)
+        return (
+            known < rule.minimum_inputs
+            or outside > rule.most_outside
+            or bool(rule.fresh and self._newest(record, rule.fresh) <= record.now - rule.fresh_within_h * HOUR)
+            or (self._outcome is not None and not self._outcome.recent(record))
+        )
+
+    @staticmethod
+    def _newest(record: Record, analytes: tuple[str, ...]) -> int:
+        """When the newest of these analytes was measured; 0 when none was."""
+        entries = [record.series[name].last(record.now) for name in analytes if name in record.series]
+        return max((entry.effective for entry in entries if entry), default=0)
 
     def _reasons(
-        self,
-        record: Record,
-        row: "np.ndarray[tuple[int, int], np.dtype[np.float64]]",
-        values: list[float],
-        margin: float,
+        self, record: Record, row: list[float], values: list[float], margin: float
     ) -> tuple[tuple[Reason, ...], tuple[Entry, ...]]:
-        """The analytes that moved the log-odds most, the rest as one, and the observations behind them."""
-        parts = self._booster.predict(row, pred_contrib=True, num_threads=1)[0]
+        """The known analytes that moved the log-odds most, the rest as one, and the observations behind them."""
+        parts = self._row.contributions(row)
         moved: dict[str, list[float]] = defaultdict(list)
-        for feature, part in zip(self._features, parts[:-1].tolist(), strict=True):
+        for feature, part in zip(self._features, parts[:-1], strict=True):
             moved[feature.analyte or feature.name].append(part)
         sums = {name: fsum(amounts) for name, amounts in moved.items()}
-        top = sorted(sums, key=lambda name: (-abs(sums[name]), name))[:_MOST_REASONS]
-        reasons, evidence = [], []
-        for name in top:
-            entry = record.series[name].last(record.now) if name in record.series else None
+        reasons: list[Reason] = []
+        evidence: list[Entry] = []
+        for name in sorted(sums, key=lambda name: (-abs(sums[name]), name)):
+            if len(reasons) == _MOST_REASONS:
+                break
             if name in self._units:
-                value = entry.value if entry else None
-                age = age_minutes(entry, record.now) if entry else None
-                reasons.append(Reason(f"{name}_last", value, self._units[name], age, sums[name]))
-            else:
-                place = NAMES.index(name)
-                value = None if isnan(values[place]) else values[place]
-                reasons.append(Reason(name, value, FEATURES[place].unit, None, sums[name]))
-            evidence += [entry] if entry else []
-        rest = margin - fsum(sums[name] for name in top)
+                entry = record.series[name].last(record.now) if name in record.series else None
+                if entry is None or entry.effective <= record.now - KEPT:
+                    continue
+                age = age_minutes(entry, record.now)
+                reasons.append(Reason(f"{name}_last", entry.value, self._units[name], age, sums[name]))
+                evidence.append(entry)
+            elif not isnan(value := values[_PLACES[name]]):
+                reasons.append(Reason(name, value, FEATURES[_PLACES[name]].unit, None, sums[name]))
+        rest = margin - fsum(reason.contribution for reason in reasons)
         return (*reasons, Reason("rest", None, None, None, rest)), tuple(evidence)
 
 
@@ -110,9 +150,16 @@ def _band(manifest: Manifest, probability: float) -> str:
 
 def _interval(manifest: Manifest, probability: float) -> tuple[float, float]:
     """The observed rate's interval among similar scores, widened where needed to hold the score itself."""
-    place = bisect_left(manifest.spread, probability, key=lambda one: one.to)
-    found = manifest.spread[min(place, len(manifest.spread) - 1)]
+    bins = manifest.intervals.bins
+    found = bins[min(bisect_left(bins, probability, key=lambda one: one.to), len(bins) - 1)]
     return min(found.low, probability), max(found.high, probability)
+
+
+def _possible(manifest: Manifest, probability: float) -> tuple[Outcome, ...]:
+    """The conformal set."""
+    event: tuple[Outcome, ...] = ("event",) if probability >= manifest.conformal.event_from else ()
+    absence: tuple[Outcome, ...] = ("no-event",) if probability <= manifest.conformal.absence_to else ()
+    return event + absence
 
 
 def _meant_for(manifest: Manifest, record: Record) -> bool:

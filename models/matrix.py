@@ -8,10 +8,11 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
+from features.apply import apply
 from features.catalogue import Refused, catalogue
 from features.events import parse
 from features.instants import HOUR
-from features.record import Record, apply
+from features.record import Record
 from features.vector import vector
 from models.datasets import Stay
 

@@ -4,13 +4,16 @@ Instants are RFC 3339 in UTC with milliseconds. ``emitted`` and the trigger's pa
 only fields that may differ when the same events are decided again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 
 Severity = Literal["info", "warning", "critical"]
+#: What a model foresees, or not.
+Outcome = Literal["event", "no-event"]
+Trend = Literal["rising", "falling", "steady"]
 State = Literal[
     "raised",
     "escalated",
@@ -52,19 +55,36 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A text in the two languages of the product."""
+
+    en: str
+    da: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason for a score. ``contribution`` is in log-odds for a model, in points for a scoring system."""
+    """One reason for a score. ``contribution`` is in log-odds for a model, in points for a scoring system.
+
+    ``text`` says it to a person, and ``trend`` which way the analyte went in the last day.
+    """
 
     feature: str
     value: float | str | None
     unit: str | None
     age_minutes: int | None
     contribution: float
+    trend: Trend | None = None
+    text: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one model or rule says of a patient at an instant. ``interval`` holds the score."""
+    """What one model or rule says of a patient at an instant. ``interval`` holds the score.
+
+    ``possible`` is a model's conformal set: the outcomes that it does not rule out at its stated coverage; both or none
+    means that it cannot tell. It is empty for a rule too.
+    """
 
     id: str
     patient: str
@@ -79,6 +99,7 @@ class Score:
     interval: tuple[float, float]
     reasons: tuple[Reason, ...]
     trigger: Trigger
+    possible: tuple[Outcome, ...] = ()
     emitted: str = ""
 
 
@@ -96,14 +117,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text in the two languages of the product."""
-
-    en: str
-    da: str
-
-
-@dataclass(frozen=True, slots=True)
 class Suppressed:
     """Why an alert is held back, and until when."""
 
@@ -112,10 +125,23 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The feedback that changed an alert's state; ``until`` ends a snooze."""
+
+    id: str
+    action: str
+    by: str | None
+    reason: str | None
+    at: str
+    until: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap.
 
-    ``score`` is ``None`` where the rule does not score this patient any more.
+    ``score`` is ``None`` where the rule does not score this patient any more; ``answer`` is there on the change that
+    somebody's feedback made.
     """
 
     id: str
@@ -131,7 +157,8 @@ class Alert:
     score: Score | None
     evidence: tuple[Evidence, ...]
     trigger: Trigger
-    suppressed: Suppressed | None = field(default=None)
+    suppressed: Suppressed | None = None
+    answer: Answer | None = None
     emitted: str = ""
 
 

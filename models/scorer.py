@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from features.instants import MINUTE
+from features.instants import HOUR, MINUTE
 from features.record import Record
 from features.series import Entry
 from models.lifecycle import Policy
-from models.outputs import ModelRef, Reason, Text
+from models.outputs import ModelRef, Outcome, Reason, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an alert of several says, by a stable name that tells its grade (``potassium>6.0``).
+
+    A finding that was told lately is held back as a repeat unless ``always``.
+    """
+
+    name: str
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +26,9 @@ class Scored:
     """A result before it has a name and a place.
 
     ``low`` and ``high`` bound what the score could be if all that is missing were known: they are the score
-    itself when nothing is missing, and an alert is raised on ``low`` and cleared on ``high``.
+    itself when nothing is missing, and an alert is raised on ``low`` and cleared on ``high``. ``findings`` name what
+    the alert says where that can change while the score stays; ``possible`` are the outcomes that a model does not rule
+    out.
     """
 
     score: float
@@ -28,6 +41,8 @@ class Scored:
     shadow: bool = False
     reasons: tuple[Reason, ...] = ()
     evidence: tuple[Entry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    possible: tuple[Outcome, ...] = ()
 
 
 class Scorer(Protocol):
@@ -56,3 +71,10 @@ class Scorer(Protocol):
 def age_minutes(entry: Entry, now: int) -> int:
     """Whole minutes since the observation, never less than 0."""
     return max(0, (now - entry.effective) // MINUTE)
+
+
+def newest(record: Record, analyte: str, hours: float) -> Entry | None:
+    """The newest entry of an analyte at the record's now that holds a result and is at most so many hours old."""
+    series = record.series.get(analyte)
+    entry = series.last(record.now) if series else None
+    return entry if entry is not None and entry.effective >= record.now - int(hours * HOUR) else None

@@ -1,19 +1,27 @@
-"""The decision: one pure step, (record, events) -> (record, scores, alerts, refusals).
+"""The decision: one pure step, (record, events) -> (record, scores, alerts, refusals, sends).
 
 No clock, no Kafka, no file, no random number: the stream, the evaluation and a replay all call this.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
+from features.alert import AlertMemory
+from features.apply import apply
 from features.catalogue import Catalogue, Refused
-from features.events import Event
-from features.instants import MINUTE, render
-from features.record import OpenAlert, Record, apply
-from features.series import Entry
-from models.lifecycle import ENDED, advance, leave
-from models.outputs import Alert, Evidence, Item, Score, Text, Trigger, identify
-from models.scorer import Scored, Scorer
+from features.events import Event, Feedback
+from features.instants import MINUTE
+from features.record import ENCOUNTER, TREATMENT, Record
+from features.series import KEPT, LONG_LIVED
+from models.handover import Send, hand_over
+from models.lifecycle import due, is_open
+from models.outputs import Alert, Item, Score, Trigger
+from models.quiet import Quietness, quietness
+from models.scorer import Scorer
+from models.telling import Occasion, Result, name, tell
+
+#: What may hold an alert back, or end it, though it is no input of the score.
+_MOVING = frozenset({ENCOUNTER, TREATMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Decider:
     catalogue: Catalogue
     scorers: tuple[Scorer, ...]
     max_skew: int = 10 * MINUTE
+    quiet: Quietness = field(default_factory=quietness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,19 @@ class Decision:
     scores: tuple[Score, ...] = ()
     alerts: tuple[Alert, ...] = ()
     refusals: tuple[tuple[int, Refused], ...] = ()
+    sends: tuple[Send, ...] = ()
 
 
 def step(decider: Decider, record: Record, patient: str, events: Sequence[Event], place: Place) -> Decision:
-    """Apply the events of one record of the log in order, then judge once."""
+    """Apply the events of one record of the log in order, then judge once.
+
+    A patient who is merged into another is not judged: what comes is handed over.
+    """
+    before = record
+    adopted: dict[str, AlertMemory] = {}
     changed: set[str] = set()
     replaced: set[str] = set()
-    items: list[tuple[str, str, int]] = []
+    used: list[Event] = []
     refusals: list[tuple[int, Refused]] = []
     for position, event in enumerate(events):
         try:
@@ -57,115 +72,66 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
             refusals.append((position, refusal))
             continue
         record = applied.record
-        if applied.changed:
-            items.append((event.type, event.id, event.version))
+        if applied.changed or applied.adopted or isinstance(event, Feedback):
+            used.append(event)
+        adopted |= applied.adopted
         changed |= applied.changed
         replaced |= applied.replaced
-    if not changed:
-        return Decision(record, refusals=tuple(refusals))
 
-    used = tuple(Item(name, version) for _, name, version in items)
-    trigger = Trigger(place.topic, place.partition, place.offset, used)
-    occasion = _Occasion(patient, tuple(items), frozenset(replaced), trigger)
+    sends: tuple[Send, ...] = ()
+    if before.stay.into is not None or record.stay.into is not None:
+        record, sends = hand_over(patient, before, record, used, adopted)
+        if record.stay.into is not None:
+            return Decision(record, refusals=tuple(refusals), sends=sends)
+        changed |= {*record.series, ENCOUNTER, TREATMENT}
+
+    occasion = Occasion(
+        patient=patient,
+        items=tuple((one.type, one.id, one.version) for one in used),
+        replaced=frozenset(replaced),
+        adopted=adopted,
+        answers=tuple(one for one in used if isinstance(one, Feedback)),
+        trigger=Trigger(place.topic, place.partition, place.offset, tuple(Item(one.id, one.version) for one in used)),
+    )
     scores: list[Score] = []
     alerts: list[Alert] = []
     for scorer in decider.scorers:
-        if scorer.inputs.isdisjoint(changed):
+        manners = decider.quiet.of(scorer.kind)
+        over = manners.ended_with(record)
+        speaks = not over and not scorer.inputs.isdisjoint(changed)
+        known = record.alerts.get(scorer.kind)
+        moved = scorer.kind in adopted or (
+            known is not None
+            and (
+                over
+                or not _MOVING.isdisjoint(changed)
+                or due(known, manners.quiet) <= record.now
+                or any(one.alert == known.id for one in occasion.answers)
+            )
+        )
+        if not speaks and not moved:
             continue
-        scored = scorer.score(record)
-        score = None if scored is None else _name(scorer, scored, record, occasion)
-        record, alert = _judge(scorer, scored, score, record, occasion)
-        scores += [score] if score else []
-        alerts += [alert] if alert else []
-    return Decision(record, tuple(scores), tuple(alerts), tuple(refusals))
+        scored = None if over else scorer.score(record)
+        score = None if scored is None else name(scorer, scored, record, occasion)
+        scores += [score] if score and speaks else []
+        record, said = tell(Result(scorer, manners, scored, score), record, occasion)
+        alerts += said
+    return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Occasion:
-    """What one record of the log brought: the objects that changed something, by type, id and version."""
+def wakes_at(decider: Decider, record: Record) -> int | None:
+    """The instant from which time alone changes something of this patient, in ms since the epoch; ``None`` for never.
 
-    patient: str
-    items: tuple[tuple[str, str, int], ...]
-    replaced: frozenset[str]
-    trigger: Trigger
-
-
-def _name(scorer: Scorer, scored: Scored, record: Record, occasion: _Occasion) -> Score:
-    model, patient = scorer.model, occasion.patient
-    return Score(
-        id=identify("score", patient, record.now, occasion.items, model.name, model.version),
-        patient=patient,
-        encounter=record.stay.encounter,
-        at=render(record.now),
-        model=model,
-        kind=scorer.kind,
-        score=scored.score,
-        band=scored.band,
-        abstained=scored.abstained,
-        shadow=scored.shadow,
-        interval=scored.interval,
-        reasons=scored.reasons,
-        trigger=occasion.trigger,
-    )
-
-
-def _judge(
-    scorer: Scorer, scored: Scored | None, score: Score | None, record: Record, occasion: _Occasion
-) -> tuple[Record, Alert | None]:
-    """The alert's next state, kept in the record, and what is to be said of it."""
-    kind, patient = scorer.kind, occasion.patient
-    known = record.alerts.get(kind)
-    evidence: tuple[Entry, ...] = ()
-    if scored is None or scored.shadow:
-        change, title = leave(known), _not_for(kind)
-    else:
-        gone = known is not None and not occasion.replaced.isdisjoint(known.evidence)
-        change = advance(scorer.policy, known, scored.low, scored.high, gone)
-        title, evidence = scored.title, scored.evidence
-        if known and change is None and scorer.policy.reached(scored.low) == known.level:
-            # Nothing to say, but the alert rests on the newer observations from now on.
-            return _keep(record, kind, known.id, known.sequence, known.level, evidence), None
-    if change is None:
-        return record, None
-    identifier = known.id if known else identify("alert", patient, kind, record.now, occasion.items)
-    sequence = known.sequence + 1 if known else 1
-    alert = Alert(
-        id=identifier,
-        sequence=sequence,
-        state=change.state,
-        kind=kind,
-        severity=scorer.policy.levels[change.level].severity,
-        patient=patient,
-        encounter=record.stay.encounter,
-        ward=record.stay.ward,
-        at=render(record.now),
-        title=title,
-        score=score,
-        evidence=tuple(map(_evidence, evidence)),
-        trigger=occasion.trigger,
-    )
-    if change.state in ENDED:
-        rest = {other: open_ for other, open_ in record.alerts.items() if other != kind}
-        return replace(record, alerts=rest), alert
-    return _keep(record, kind, identifier, sequence, change.level, evidence), alert
-
-
-def _keep(record: Record, kind: str, identifier: str, sequence: int, level: int, evidence: tuple[Entry, ...]) -> Record:
-    alert = OpenAlert(identifier, sequence, level, tuple(entry.id for entry in evidence))
-    return replace(record, alerts={**record.alerts, kind: alert})
-
-
-def _not_for(kind: str) -> Text:
-    return Text(f"{kind}: not for this patient any more", f"{kind}: ikke længere for denne patient")
-
-
-def _evidence(entry: Entry) -> Evidence:
-    value = entry.value if entry.sent is None else entry.sent
-    return Evidence(
-        id=entry.id,
-        version=entry.version,
-        code=entry.code,
-        value=entry.text if value is None else value,
-        unit=entry.unit,
-        effective=render(entry.effective),
-    )
+    That is an open alert, or after a discharge the record itself, which then keeps daily extremes alone of most.
+    """
+    instants = []
+    for scorer in decider.scorers:
+        alert = record.alerts.get(scorer.kind)
+        if alert is not None and is_open(alert):
+            instants.append(due(alert, decider.quiet.of(scorer.kind).quiet))
+    left = record.stay.discharged
+    if instants and left is not None and left > record.now:
+        instants.append(left)
+    if left is not None and any(one.entries for name, one in record.series.items() if name not in LONG_LIVED):
+        instants.append(record.now + KEPT + 1)
+    return min(instants, default=None)

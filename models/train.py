@@ -1,13 +1,17 @@
 """Train the infection model: stays -> matrix -> LightGBM, everything that is chosen is chosen without the test stays.
 
-Rounds, calibration and threshold come from predictions on stays that the predicting model did not see (folds by patient
-over all stays but the test's); the model that ships is then fitted on all of these. The test stays are judged once.
+Calibration, thresholds, intervals and sets come from predictions on stays that the predicting models did not see
+(folds by patient over all stays but the test's); the model that ships is then fitted on all of these. The test stays
+are judged once.
+
+The model is the mean of two that were fitted with other seeds and other shares of the features. It does not see how
+often something was measured, and is monotone where medicine says so. The hours of a septic stay before its label counts
+weigh less: the infection is often there before the label says so.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
-from math import sqrt
+from typing import Final, NamedTuple, TypeVar
 
 import lightgbm as lgb
 import numpy as np
@@ -15,37 +19,80 @@ from numpy.typing import NDArray
 
 from features import vector
 from models import utility
-from models.artefact import Bands, Calibration, DataSource, Estimate, Manifest, Population, Spread
+from models.alarms import alarms, threshold_for
+from models.artefact import Abstention, Bands, Calibration, DataSource, Estimate, Manifest, Population, Range
+from models.bagged import mean
+from models.conformal import conformal, interval_coverage, intervals, set_figures
 from models.matrix import Matrix
 from models.split import fold, part
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Value = TypeVar("Value", bound=np.generic)
 
-_FOLDS = 5
-_ROUNDS = 1500
-_PATIENCE = 80
-_THRESHOLDS = np.arange(0.004, 0.2, 0.0005)
-_SPREAD_BINS = 20
-PARAMETERS: dict[str, float | int | str] = {
+_FOLDS: Final = 5
+_ROUNDS: Final = 300
+_BEFORE_LABEL_WEIGHT: Final = 0.3
+_THRESHOLDS: Final = np.arange(0.004, 0.2, 0.0005)
+#: The share of stays that may alert, on stays not seen; and how far below its threshold an alert is over.
+_ALERTING_STAYS: Final = 0.17
+_CLEAR: Final = 0.6
+#: Each time that the risk has doubled the alert says so anew.
+_ESCALATIONS: Final = (2.0, 4.0)
+_CURVE: Final = (0.10, 0.12, 0.14, 0.16, 0.18)
+PARAMETERS: Final[dict[str, float | int | str]] = {
     "objective": "binary",
-    "learning_rate": 0.02,
+    "learning_rate": 0.04,
     "num_leaves": 15,
     "min_data_in_leaf": 300,
-    "feature_fraction": 0.25,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
-    "lambda_l2": 20.0,
-    "max_bin": 127,
-    "seed": 20191,
+    "max_bin": 63,
     "deterministic": "true",
-    "force_row_wise": "true",
-    "num_threads": 2,
+    "force_col_wise": "true",
+    "num_threads": 1,
     "verbosity": -1,
 }
+#: In what the members differ.
+MEMBERS: Final[tuple[dict[str, float | int | str], ...]] = (
+    {"seed": 1, "feature_fraction": 0.1, "lambda_l2": 20.0},
+    {"seed": 2, "feature_fraction": 0.2, "lambda_l2": 50.0},
+)
+
+#: How often is a habit of the hospital; slopes and what the challenge's set lacks added nothing.
+_LEFT_OUT: Final = (
+    "_count_6h",
+    "_count_24h",
+    "_count_72h",
+    "_slope_6h",
+    "_slope_24h",
+    "_slope_72h",
+    "oxygenation_ratio",
+    "anion_gap",
+    *(f"{analyte}_{name}" for analyte in vector.BRIEF for name in ("last", "age_h", "min_24h", "max_24h")),
+)
+FEATURES: Final = tuple(name for name in vector.NAMES if not name.endswith(_LEFT_OUT))
+
+#: What raises the risk when nothing else changes, and what lowers it.
+_RAISES: Final = frozenset(
+    {
+        "lactate_last",
+        "lactate_max_24h",
+        "bilirubin_last",
+        "respiratory_rate_last",
+        "shock_index",
+        "sirs_points",
+        "sirs_points_24h",
+        "sofa_points",
+        "sofa_points_24h",
+    }
+)
+_LOWERS: Final = frozenset({"mean_pressure_last", "systolic_pressure_last", "saturation_ratio"})
+MONOTONE: Final = tuple((name in _RAISES) - (name in _LOWERS) for name in FEATURES)
+_COLUMNS: Final = np.array([vector.NAMES.index(name) for name in FEATURES])
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
+class Trained(NamedTuple):
     """What training gives: the model's text and its manifest."""
 
     model: str
@@ -57,20 +104,23 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
     parts = np.array([part(patient) for patient in matrix.patients])
     fitting = np.flatnonzero((parts != "test")[matrix.stay])
     testing = np.flatnonzero((parts == "test")[matrix.stay])
-    margins, rounds = _unseen(matrix, fitting)
-    slope, intercept = utility.calibration_line(matrix.label[fitting], _probability(margins))
+    margins = unseen(matrix, fitting)
+    labels, stay = matrix.label[fitting], matrix.stay[fitting]
+    slope, intercept = utility.calibration_line(labels, _probability(margins))
     calibration = Calibration(slope=slope, intercept=intercept)
-    probabilities = _probability(slope * margins + intercept)
-    truth = utility.stays(_by_stay(matrix, matrix.label, fitting))
-    threshold, validated = utility.best_threshold(truth, _by_stay(matrix, probabilities, fitting), _THRESHOLDS)
+    probabilities = calibrated(calibration, margins)
+    threshold, validated = best_threshold(labels, probabilities, stay)
+    alert = threshold_for(_ALERTING_STAYS, labels, probabilities, stay, _CLEAR)
+    stated, possible = intervals(labels, probabilities, stay), conformal(labels, probabilities)
 
-    booster = lgb.train(PARAMETERS, _dataset(matrix, fitting), num_boost_round=rounds)
+    booster = fit(matrix, fitting)
     model = booster.model_to_string()
-    judged = _probability(slope * _margins(booster, matrix, testing) + intercept)
-    metrics = _metrics(matrix, testing, judged, threshold)
+    judged = calibrated(calibration, predicted(booster, matrix.x, testing))
     manifest = Manifest(
         name=name,
-        version="1.0.0",
+        version="2.0.0",
+        owner="to be named by the deployment",
+        switched_on=True,
         kind="infection-risk",
         event=(
             "the stay is, at this hour, within the labelled time of the PhysioNet/CinC Challenge 2019: from 6 h before "
@@ -83,11 +133,20 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
             "should look at. It takes no decision. On other units it scores in shadow and raises no alert."
         ),
         features_version=vector.VERSION,
-        features=vector.NAMES,
-        minimum_inputs=4,
+        features=FEATURES,
         calibration=calibration,
-        spread=_spread(matrix.label[fitting], probabilities),
-        bands=Bands(raised=threshold / 2, high=threshold, clear_below=threshold * 0.75),
+        intervals=stated,
+        conformal=possible,
+        abstention=Abstention(
+            minimum_inputs=4,
+            fresh=vector.VITALS,
+            fresh_within_h=12,
+            most_outside=3,
+            ranges=_ranges(matrix.x, fitting),
+        ),
+        bands=Bands(
+            raised=threshold / 2, high=threshold, alert=alert, clear_below=alert * _CLEAR, escalations=_ESCALATIONS
+        ),
         severity="warning",
         title={"en": "Possible infection", "da": "Mulig infektion"},
         data=(
@@ -95,87 +154,151 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
                 update={"stays": {"train": int((parts != "test").sum()), "test": int((parts == "test").sum())}}
             ),
         ),
-        metrics={"validation_utility": validated, **metrics},
-        training={**PARAMETERS, "rounds": rounds, "folds": _FOLDS, "lightgbm": lgb.__version__},
+        metrics={
+            "unseen_utility": validated,
+            "unseen_auroc": utility.auroc(labels, probabilities),
+            **_curve(labels, probabilities, stay),
+        },
+        training={
+            **PARAMETERS,
+            **{f"{name}_{number}": value for number, one in enumerate(MEMBERS, 1) for name, value in one.items()},
+            "rounds": _ROUNDS,
+            "before_label_weight": _BEFORE_LABEL_WEIGHT,
+            "folds": _FOLDS,
+            "lightgbm": lgb.__version__,
+        },
         sha256=sha256(model.encode()).hexdigest(),
     )
-    return Trained(model, manifest)
+    metrics = {**manifest.metrics, **_test_figures(manifest, matrix, testing, judged, float(labels.mean()))}
+    return Trained(model, manifest.model_copy(update={"metrics": metrics}))
 
 
-def _dataset(matrix: Matrix, rows: NDArray[np.int64]) -> lgb.Dataset:
-    return lgb.Dataset(matrix.x[rows], matrix.label[rows], feature_name=list(vector.NAMES), free_raw_data=True)
+def unseen(matrix: Matrix, rows: Rows, folds: int = _FOLDS) -> Floats:
+    """Raw log-odds of those rows, each by a model that did not see its patient."""
+    group = np.array([fold(f"{patient}/fit") % folds for patient in matrix.patients])[matrix.stay[rows]]
+    margins = np.empty(len(rows))
+    for number in range(folds):
+        outside = group == number
+        margins[outside] = predicted(fit(matrix, rows[~outside]), matrix.x, rows[outside])
+    return margins
 
 
-def _unseen(matrix: Matrix, fitting: NDArray[np.int64]) -> tuple[Floats, int]:
-    """Raw log-odds of each row by a model that did not see its patient, and the median of the rounds that were best."""
-    group = np.array([fold(f"{patient}/fit") % _FOLDS for patient in matrix.patients])[matrix.stay[fitting]]
-    margins = np.empty(len(fitting))
-    best = []
-    for number in range(_FOLDS):
-        inside, outside = fitting[group != number], fitting[group == number]
-        training = _dataset(matrix, inside)
-        booster = lgb.train(
-            {**PARAMETERS, "metric": "binary_logloss"},
-            training,
-            num_boost_round=_ROUNDS,
-            valid_sets=[lgb.Dataset(matrix.x[outside], matrix.label[outside], reference=training)],
-            callbacks=[lgb.early_stopping(_PATIENCE, verbose=False)],
-        )
-        margins[group == number] = _margins(booster, matrix, outside)
-        best.append(booster.best_iteration)
-    return margins, int(np.median(best))
+def fit(matrix: Matrix, rows: Rows) -> lgb.Booster:
+    """Boosted trees fitted on those rows."""
+    septic = np.zeros(len(matrix.patients), np.bool_)
+    septic[matrix.stay[matrix.label > 0]] = True
+    label = matrix.label[rows]
+    weight = np.where(septic[matrix.stay[rows]] & (label == 0), _BEFORE_LABEL_WEIGHT, 1.0)
+    x = matrix.x[np.ix_(rows, _COLUMNS)]
+    members = []
+    for own in MEMBERS:
+        data = lgb.Dataset(x, label, weight=weight, feature_name=list(FEATURES))
+        parameters = {**PARAMETERS, **own, "monotone_constraints": list(MONOTONE)}
+        members.append(lgb.train(parameters, data, num_boost_round=_ROUNDS))
+    return mean(members)
 
 
-def _margins(booster: lgb.Booster, matrix: Matrix, rows: NDArray[np.int64]) -> Floats:
-    return np.asarray(booster.predict(matrix.x[rows], raw_score=True, num_threads=2), np.float64)
+def predicted(booster: lgb.Booster, x: NDArray[np.float32], rows: Rows) -> Floats:
+    """Raw log-odds of rows of a matrix of all features."""
+    blocks = np.array_split(rows, max(1, len(rows) // 50_000))
+    found = [booster.predict(x[np.ix_(block, _COLUMNS)], raw_score=True, num_threads=1) for block in blocks]
+    return np.concatenate(found).astype(np.float64)
+
+
+def calibrated(line: Calibration, margins: Floats) -> Floats:
+    """Probabilities of raw log-odds."""
+    return _probability(line.slope * margins + line.intercept)
+
+
+def best_threshold(labels: NDArray[np.int8], probabilities: Floats, stay: NDArray[np.int32]) -> tuple[float, float]:
+    """The threshold of the highest utility, and that utility."""
+    return utility.best_threshold(utility.stays(cut(labels, stay)), cut(probabilities, stay), _THRESHOLDS)
+
+
+def cut(values: NDArray[Value], stay: NDArray[np.int32]) -> list[NDArray[Value]]:
+    """Hourly values stay by stay."""
+    return np.split(values, np.flatnonzero(np.diff(stay)) + 1)
 
 
 def _probability(margins: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-margins)), np.float64)
 
 
-def _by_stay(matrix: Matrix, values: NDArray[np.generic], rows: NDArray[np.int64]) -> list[NDArray[np.generic]]:
-    """Values (of those rows, or of the whole matrix) cut into stays."""
-    chosen = values if len(values) == len(rows) else values[rows]
-    return np.split(chosen, np.flatnonzero(np.diff(matrix.stay[rows])) + 1)
+def _ranges(x: NDArray[np.float32], rows: Rows) -> dict[str, Range]:
+    """Where all but a thousandth of the newest values lay, by analyte."""
+    found = {}
+    for analyte in (*vector.VITALS, *vector.LABS):
+        values = x[rows, vector.NAMES.index(f"{analyte}_last")]
+        low, high = np.nanquantile(values, [0.0005, 0.9995])
+        found[analyte] = Range(low=float(low), high=float(high))
+    return found
 
 
-def _spread(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Spread, ...]:
-    """Wilson's 95 % interval of the observed rate in bins of equal size by score."""
-    edges = np.quantile(probabilities, np.linspace(0, 1, _SPREAD_BINS + 1)[1:])
-    places = np.searchsorted(edges[:-1], probabilities)
-    found = []
-    for number, edge in enumerate(edges):
-        inside = labels[places == number]
-        low, high = _wilson(int(inside.sum()), len(inside))
-        found.append(Spread(to=float(edge), low=low, high=high))
-    return tuple(found)
+def abstained(rule: Abstention, x: NDArray[np.float32], rows: Rows) -> NDArray[np.bool_]:
+    """The hours on which the model says that it does not know."""
+
+    def column(name: str) -> NDArray[np.float32]:
+        return np.asarray(x[rows, vector.NAMES.index(name)])
+
+    newest = {analyte: column(f"{analyte}_last") for analyte in rule.ranges}
+    known = np.sum([~np.isnan(values) for values in newest.values()], axis=0)
+    outside = np.sum(
+        [(newest[name] < one.low) | (newest[name] > one.high) for name, one in rule.ranges.items()], axis=0
+    )
+    fresh = np.any([column(f"{analyte}_age_h") < rule.fresh_within_h for analyte in rule.fresh], axis=0)
+    return np.asarray((known < rule.minimum_inputs) | (outside > rule.most_outside) | ~fresh, np.bool_)
 
 
-def _wilson(events: int, number: int, z: float = 1.959964) -> tuple[float, float]:
-    rate = events / number
-    middle = (rate + z * z / (2 * number)) / (1 + z * z / number)
-    half = z * sqrt(rate * (1 - rate) / number + z * z / (4 * number * number)) / (1 + z * z / number)
-    return max(0.0, middle - half), min(1.0, middle + half)
+def _curve(labels: NDArray[np.int8], probabilities: Floats, stay: NDArray[np.int32]) -> dict[str, float | Estimate]:
+    """What other shares of alerting stays would give, on stays not seen."""
+    truth, scores = utility.stays(cut(labels, stay)), cut(probabilities, stay)
+    found: dict[str, float | Estimate] = {}
+    for share in _CURVE:
+        threshold = threshold_for(share, labels, probabilities, stay, _CLEAR)
+        figures = alarms(labels, probabilities, stay, threshold, threshold * _CLEAR, _ESCALATIONS)
+        at = f"unseen_with_{share:.0%}_of_stays_alerting".replace("%", "pct")
+        found[f"{at}_threshold"] = threshold
+        found[f"{at}_sensitivity"] = figures.sensitivity
+        found[f"{at}_predictive_value"] = figures.predictive_value
+        found[f"{at}_utility"] = float(utility.utility_curve(truth, scores, [threshold])[0])
+    return found
 
 
-def _metrics(
-    matrix: Matrix, rows: NDArray[np.int64], probabilities: Floats, threshold: float
+def _test_figures(
+    manifest: Manifest, matrix: Matrix, rows: Rows, probabilities: Floats, prevalence: float
 ) -> dict[str, float | Estimate]:
-    """The test stays' figures, at the threshold that was chosen without them."""
-    labels = matrix.label[rows]
-    scores: Sequence[Floats] = _by_stay(matrix, probabilities, rows)  # type: ignore[assignment]
-    truth = utility.stays(_by_stay(matrix, matrix.label, rows))
+    """The test stays' figures, at thresholds that were chosen without them."""
+    labels, stay, bands = matrix.label[rows], matrix.stay[rows], manifest.bands
+    truth, scores = utility.stays(cut(labels, stay)), cut(probabilities, stay)
+    predictions = [one >= bands.high for one in scores]
     slope, intercept = utility.calibration_line(labels, probabilities)
     top = probabilities >= np.quantile(probabilities, 0.9)
+    found = alarms(labels, probabilities, stay, bands.alert_from, bands.clear_below, bands.escalations)
     return {
-        "test_utility": Estimate(**asdict(utility.utility_interval(truth, [one >= threshold for one in scores]))),
+        "test_utility": Estimate(**asdict(utility.utility_interval(truth, predictions))),
         "test_auroc": Estimate(**asdict(utility.auroc_interval(truth, scores))),
         "test_auprc": utility.auprc(labels, probabilities),
         "test_brier": utility.brier(labels, probabilities),
+        "test_brier_skill": _brier_skill(labels, probabilities, stay, prevalence),
         "test_calibration_slope": slope,
         "test_calibration_intercept": intercept,
         "test_observed_expected_top_tenth": utility.observed_expected(labels[top], probabilities[top]),
-        "test_hours_above_threshold": float(np.mean(probabilities >= threshold)),
-        "test_stays_above_threshold": float(np.mean([bool((one >= threshold).any()) for one in scores])),
+        "test_hours_above_threshold": float(np.mean(probabilities >= bands.high)),
+        "test_hours_abstained": float(np.mean(abstained(manifest.abstention, matrix.x, rows))),
+        "test_interval_coverage": interval_coverage(manifest.intervals, labels, probabilities, stay),
+        **{f"test_{name}": value for name, value in set_figures(manifest.conformal, labels, probabilities).items()},
+        **{f"test_alert_{name}": value for name, value in asdict(found).items()},
     }
+
+
+def _brier_skill(
+    labels: NDArray[np.int8], probabilities: Floats, stay: NDArray[np.int32], prevalence: float
+) -> Estimate:
+    """One less the Brier score over that of always saying the prevalence; the interval by a bootstrap of stays."""
+    starts = np.flatnonzero(np.diff(stay, prepend=stay[0] - 1))
+    own = np.add.reduceat((probabilities - labels) ** 2, starts)
+    plain = np.add.reduceat((prevalence - labels) ** 2, starts)
+    random = np.random.default_rng(0)
+    draws = [random.integers(0, len(own), len(own)) for _ in range(1000)]
+    low, high = np.quantile([1 - own[draw].sum() / plain[draw].sum() for draw in draws], [0.025, 0.975])
+    return Estimate(estimate=float(1 - own.sum() / plain.sum()), low=float(low), high=float(high))

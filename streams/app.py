@@ -22,6 +22,7 @@ from streams.store import PatientTable
 
 _CHECKPOINT_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 10.0
+_TICK_SECONDS = 1.0
 
 
 class VagtApp(MendedApp):
@@ -100,6 +101,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
 
     _repeat(app, _CHECKPOINT_SECONDS, app.desk.checkpoint)
     _repeat(app, _HEARTBEAT_SECONDS, app.desk.heartbeat)
+    _repeat(app, _TICK_SECONDS, app.desk.tick)
     return app
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from streams.commands.burden import burden
 from streams.commands.deadletter import deadletter
-from streams.commands.models import evaluate, train
+from streams.commands.evaluate import evaluate
 from streams.commands.replay import replay
+from streams.commands.train import train
 from streams.commands.up import up
 from streams.commands.worker import worker
 
@@ -32,6 +34,7 @@ app.command()(up)
 app.command()(worker)
 app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
+app.command()(burden)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(deadletter, name="deadletter")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import TypeAdapter
 
-from features.events import Encounter, Observation, Tick
+from features.events import Encounter, Feedback, Handover, Observation, Tick, Treatment
 from models.outputs import Alert, Score
 from streams.deadletter import OWN_HEADERS
 
@@ -19,11 +19,17 @@ _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _MESSAGES: dict[str, tuple[type, str]] = {
     "Observation": (Observation, "A laboratory result or a vital sign"),
     "Encounter": (Encounter, "An admission, a move, a discharge, or news of them"),
+    "Treatment": (Treatment, "A treatment that was started or stopped"),
+    "Feedback": (Feedback, "What somebody did about an alert"),
     "Tick": (Tick, "Time has come so far for a patient"),
+    "Handover": (
+        Handover,
+        "What the service tells a patient's partition of another patient, merged into that one",
+    ),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
 }
-_IN = ("Observation", "Encounter", "Tick")
+_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover")
 _PATIENT = {"type": "string", "description": "The patient, in UTF-8; the partition is murmur2 of it"}
 
 

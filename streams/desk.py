@@ -10,9 +10,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from features.catalogue import Refused
 from features.instants import render
+from models.handover import Send
 from models.outputs import Alert, Score
-from models.step import Decider, Place, step
+from models.step import Decider, Place, step, wakes_at
 from streams import deadletter, intake, kafka
+from streams.alarm import Alarms
 from streams.deadletter import Source
 from streams.intake import Intake
 from streams.log import logger
@@ -42,6 +44,8 @@ class Desk:
         self._store = store
         self._changelog = changelog
         self._shards: dict[int, Shard] = {}
+        self._alarms: dict[int, Alarms] = {}
+        self._recalling: asyncio.Task[None] | None = None
         self._outputs: AIOKafkaProducer
         self._events = settings.topic("events")
         self._scores = settings.topic("risk.scores")
@@ -65,12 +69,16 @@ class Desk:
             await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
             raise
         self._shards = shards
+        self._alarms = {partition: Alarms() for partition in wanted}
+        self._recalling = asyncio.create_task(self._recall())
         await self.heartbeat()
         _LOG.info("partitions.taken", partitions=wanted)
 
     async def release(self) -> None:
         """Give all partitions back, each with a last checkpoint."""
-        shards, self._shards = self._shards, {}
+        if self._recalling is not None:
+            self._recalling.cancel()
+        shards, self._shards, self._alarms = self._shards, {}, {}
         results = await asyncio.gather(*(shard.checkpoint() for shard in shards.values()), return_exceptions=True)
         for shard, result in zip(shards.values(), results, strict=True):
             if isinstance(result, BaseException):
@@ -91,6 +99,19 @@ class Desk:
         for partition in list(self._shards):
             beat = {"heartbeat": True, "live": self._settings.live, "partition": partition, "at": _now()}
             await self._outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
+
+    async def tick(self) -> None:
+        """Write a tick for each patient for whom time alone changes something by now. Only when live."""
+        if not self._settings.live:
+            return
+        now = time.time_ns() // 1_000_000
+        for partition, alarms in list(self._alarms.items()):
+            for patient, instant in alarms.take(now):
+                item = {"type": "tick", "patient": patient, "at": render(instant), "origin": "vagt"}
+                sent = await self._outputs.send(self._events, orjson.dumps(item), patient.encode(), partition=partition)
+                shard = self._shards.get(partition)
+                if shard is not None:
+                    shard.sent(sent)
 
     async def handle(self, source: Source) -> None:
         """Decide one record.
@@ -136,9 +157,14 @@ class Desk:
             shard.advance(source.offset)
             return
         await self._say(shard, source.key or b"", decision.scores, decision.alerts)
+        await self._send(shard, decision.sends)
         late = [(taken.events[position][0], refused) for position, refused in decision.refusals]
         await self._set_aside(shard, source, sorted([*taken.refusals, *late], key=lambda one: one[0]))
         shard.advance(source.offset, patient, decision.record)
+        # The partition may have been given back meanwhile: then its next owner sets the alarm.
+        alarms = self._alarms.get(source.partition)
+        if alarms is not None:
+            alarms.put(patient, wakes_at(self._decider, decision.record))
 
     async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:
         """Alerts first: they are what somebody waits for."""
@@ -149,6 +175,18 @@ class Desk:
         if scores:
             value = orjson.dumps([replace(score, emitted=emitted) for score in scores])
             shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))
+
+    async def _send(self, shard: Shard, sends: Iterable[Send]) -> None:
+        """Write what concerns another patient to ``events``, where that patient's partition takes it up."""
+        for send in sends:
+            key = send.patient.encode()
+            written = await self._outputs.send(
+                self._events,
+                orjson.dumps(send.item),
+                key,
+                partition=partition_of(key, self._settings.partitions),
+            )
+            shard.sent(written)
 
     async def _set_aside(self, shard: Shard, source: Source, refusals: Sequence[tuple[int, Refused]]) -> None:
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
@@ -169,6 +207,20 @@ class Desk:
         )
         shard.sent(moved)
         _LOG.warning("record.rekeyed", partition=source.partition, offset=source.offset, to=right)
+
+    async def _recall(self) -> None:
+        """Set the alarms of the patients whose records were restored."""
+        if not self._settings.live:
+            return
+        for partition, alarms in self._alarms.items():
+            for patient in self._store.patients(partition):
+                try:
+                    record = self._shards[partition].record(patient)
+                except ValueError as error:
+                    _LOG.error("record.unreadable", partition=partition, error=_where(error))
+                else:
+                    alarms.put(patient, wakes_at(self._decider, record))
+                await asyncio.sleep(0)
 
     def _shard(self, partition: int) -> Shard:
         return Shard(

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
 from streams.deadletter import OWN_HEADERS
 from streams.kafka import MAX_REQUEST
 from streams.partitioner import partition_of
+from streams.reading import read_all
 from streams.settings import Settings
 from streams.topics import DEADLETTER
 
@@ -49,28 +50,10 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[Letter]:
     Raises:
         KafkaError: the cluster does not answer.
     """
-    topic = settings.topic(DEADLETTER)
-    reader = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=None,
-        fetch_max_bytes=2 * MAX_REQUEST,
-        max_partition_fetch_bytes=2 * MAX_REQUEST,
-    )
-    try:
-        tps = [TopicPartition(topic, number) for number in sorted(reader.partitions_for_topic(topic) or ())]
-        reader.assign(tps)
-        ends = reader.end_offsets(tps)
-        reader.seek_to_beginning()
-        while any(reader.position(tp) < ends[tp] for tp in tps):
-            for tp, records in reader.poll(timeout_ms=500).items():
-                for record in records:
-                    if record.offset >= ends[tp]:
-                        continue
-                    letter = _letter(record.key, record.value, tuple(record.headers))
-                    if reason is None or letter.reason == reason:
-                        yield letter
-    finally:
-        reader.close()
+    for record in read_all(settings, DEADLETTER):
+        letter = _letter(record.key, record.value, tuple(record.headers))
+        if reason is None or letter.reason == reason:
+            yield letter
 
 
 def resend(settings: Settings, reason: str | None = None) -> Outcome:

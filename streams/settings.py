@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     max_skew: timedelta = timedelta(minutes=10)
     #: False for replays of the past: nothing is refused for its time, and no ticks are written.
     live: bool = True
+    #: Alerts per 100 patient-days that a ward is meant to be given at most: `vagt burden` reports against it.
+    ward_budget: Annotated[float, Field(gt=0)] = 25.0
+    #: The list of critical results: the name of one that ships, or the path of a region's own.
+    critical_results: str = "region_sjaelland"
     timezone: str = "Europe/Copenhagen"
 
     @field_validator("timezone")

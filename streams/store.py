@@ -18,6 +18,11 @@ class PatientStore(rocksdb.Store):  # type: ignore[misc]
         found: bytes | None = self._db_for_partition(partition).get(key)
         return found
 
+    def patients(self, partition: int) -> list[str]:
+        """Everybody of whom this disk has a record."""
+        keys = self._db_for_partition(partition).keys()
+        return [key.decode() for key in keys if key != self.offset_key]
+
     def write(self, partition: int, items: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
         """Put (or, for ``None``, delete) keys, and remember the changelog's offset, in one atomic batch."""
         batch = rocksdict.WriteBatch(raw_mode=True)

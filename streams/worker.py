@@ -50,7 +50,7 @@ def _run(settings: Settings, name: str, folder: Path) -> None:
     wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics)
     for difference in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication):
         _LOG.warning("topic.differs", **asdict(difference))
-    decider = Decider(catalogue(), shipped(), settings.max_skew_ms)
+    decider = Decider(catalogue(), shipped(settings.critical_results), settings.max_skew_ms)
     # Faust's consumer has a loop of its own in a thread: the policy serves both.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()

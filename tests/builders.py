@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from features.apply import apply
 from features.catalogue import catalogue
 from features.encounter import Stay
-from features.events import Encounter, Event, Observation, Tick, parse
+from features.events import Encounter, Event, Feedback, Observation, Tick, Treatment, parse
 from features.instants import HOUR, render
 from features.instants import parse as instant
-from features.record import Record, apply
+from features.record import Record
 from features.series import Entry, Series
 
 PATIENT = "p-1007"
@@ -28,6 +29,24 @@ CODES = {
     "consciousness": (LOINC, "80288-4", None),
     "creatinine": (NPU, "NPU18016", "umol/L"),
     "potassium": (NPU, "NPU03230", "mmol/L"),
+    "haemoglobin": (NPU, "NPU02319", "mmol/L"),
+    "platelets": (NPU, "NPU03568", "10*9/L"),
+    "leukocytes": (NPU, "NPU02593", "10*9/L"),
+    "neutrophils": (NPU, "NPU02902", "10*9/L"),
+    "sodium": (NPU, "NPU03429", "mmol/L"),
+    "glucose": (NPU, "NPU02192", "mmol/L"),
+    "calcium": (NPU, "NPU01443", "mmol/L"),
+    "calcium_ionised": (NPU, "NPU04144", "mmol/L"),
+    "inr": (NPU, "NPU01685", "1"),
+    "crp": (NPU, "NPU19748", "mg/L"),
+    "mean_pressure": (LOINC, "8478-0", "mm[Hg]"),
+    "gcs": (LOINC, "9269-2", "{score}"),
+    "gcs_eye": (LOINC, "9267-6", "{score}"),
+    "gcs_verbal": (LOINC, "9270-0", "{score}"),
+    "gcs_motor": (LOINC, "9268-4", "{score}"),
+    "paco2": (LOINC, "2019-8", "kPa"),
+    "pao2": (LOINC, "2703-7", "kPa"),
+    "bilirubin": (NPU, "NPU01370", "umol/L"),
 }
 
 
@@ -73,7 +92,8 @@ def observation(
     **fields: Any,
 ) -> Observation:
     """An observation as an event."""
-    event = parse(observation_item(analyte, value, hour, issued, **fields), PATIENT)
+    item = observation_item(analyte, value, hour, issued, **fields)
+    event = parse(item, item["patient"])
     assert isinstance(event, Observation)
     return event
 
@@ -81,14 +101,37 @@ def observation(
 def encounter(action: str = "admit", hour: float = 0.0, **fields: Any) -> Encounter:
     """An encounter record, known when it happened unless ``issued`` (RFC 3339) says otherwise."""
     common = {"type": "encounter", "id": f"{action}-{hour:g}", "action": action, "patient": PATIENT}
-    event = parse({**common, "at": at(hour), "issued": at(hour), **fields}, PATIENT)
+    item = {**common, "at": at(hour), "issued": at(hour), **fields}
+    event = parse(item, item["patient"])
     assert isinstance(event, Encounter)
     return event
 
 
-def tick(hour: float) -> Tick:
+def treatment(code: str, action: str = "start", hour: float = 0.0, **fields: Any) -> Treatment:
+    """A treatment by its ATC code, known when it happened unless ``issued`` (RFC 3339) says otherwise."""
+    common = {"type": "treatment", "id": f"{code}-{action}-{hour:g}", "action": action, "patient": PATIENT}
+    atc = {"system": "http://www.whocc.no/atc", "code": code}
+    item = {**common, "code": atc, "at": at(hour), "issued": at(hour), **fields}
+    event = parse(item, item["patient"])
+    assert isinstance(event, Treatment)
+    return event
+
+
+def feedback(
+    alert: str, action: str = "acknowledge", hour: float = 0.0, until: float | None = None, **fields: Any
+) -> Feedback:
+    """Somebody's answer to an alert; ``until`` in hours after ``START``."""
+    common = {"type": "feedback", "id": f"{action}-{hour:g}", "action": action, "patient": PATIENT, "alert": alert}
+    ends = None if until is None else at(until)
+    item = {**common, "at": at(hour), "until": ends, "by": "nurse/4711", **fields}
+    event = parse(item, item["patient"])
+    assert isinstance(event, Feedback)
+    return event
+
+
+def tick(hour: float, patient: str = PATIENT) -> Tick:
     """Time has come so far."""
-    return Tick(type="tick", patient=PATIENT, at=at(hour))  # type: ignore[arg-type]
+    return Tick(type="tick", patient=patient, at=at(hour))  # type: ignore[arg-type]
 
 
 def after(*events: Event, record: Record | None = None) -> Record:

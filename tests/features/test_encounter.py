@@ -80,13 +80,6 @@ def test_the_same_version_with_another_content_is_a_conflict():
     assert refused.value.reason == "conflict"
 
 
-@pytest.mark.parametrize("action", ["merge", "unmerge"])
-def test_a_merge_is_refused_until_it_is_acted_on(action):
-    with pytest.raises(Refused) as refused:
-        after(encounter(action, 1, into="p-2000"))
-    assert refused.value.reason == "unsupported"
-
-
 @pytest.mark.parametrize(
     ("born", "now", "age"),
     [

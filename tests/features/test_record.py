@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.alert import AlertMemory
+from features.apply import apply
 from features.catalogue import Refused, catalogue
 from features.instants import DAY, HOUR, MINUTE
-from features.record import ENCOUNTER, TIME, OpenAlert, Record, apply, decode, encode
+from features.record import ENCOUNTER, TIME, Record, decode, encode
 from features.series import MOST_ENTRIES, Entry, Extremes, Series
 from features.vector import vector
 from tests.builders import NPU, START, after, at, content, encounter, moment, observation, tick
@@ -372,7 +374,7 @@ def test_an_earlier_record_is_never_changed_and_what_is_stored_comes_back(histor
 
 
 def test_open_alerts_are_stored():
-    alerts = {"news2": OpenAlert("a", 3, 1, ("lab-1", "lab-2"))}
+    alerts = {"news2": AlertMemory("a", 3, "raised", 1, ("lab-1", "lab-2"), supported=5, feedback=("fb-1",))}
     assert decode(encode(Record(now=5, alerts=alerts))).alerts == alerts
 
 

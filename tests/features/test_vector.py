@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from features.encounter import Stay
 from features.instants import HOUR, MINUTE
 from features.record import Record
-from features.vector import FEATURES, LABS, NAMES, VERSION, VITALS, vector
+from features.vector import BRIEF, FEATURES, LABS, NAMES, VERSION, VITALS, vector
 from tests.builders import START, after, encounter, moment, observation, series, tick
 
 NOW = moment(100)
@@ -34,6 +34,11 @@ def naive(statistic: str, times: np.ndarray, values: np.ndarray) -> float:
 
     name, _, window = statistic.partition("_")
     last = known(0)
+    if statistic in {"change_72h", "above_min_72h", "below_max_72h"}:
+        kept = values[(times >= 0) & (times < 72)]
+        if not len(kept):
+            return nan
+        return float({"c": last - kept[0], "a": last - kept.min(), "b": kept.max() - last}[name[0]])
     if statistic == "change_previous":
         kept = values[(times >= 0) & (times < 72)]
         return float(kept[-1] - kept[-2]) if len(kept) > 1 else nan
@@ -60,7 +65,7 @@ def naive(statistic: str, times: np.ndarray, values: np.ndarray) -> float:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from(["heart_rate", "potassium", "creatinine", "temperature"]),
+    st.sampled_from(["heart_rate", "potassium", "phosphate", "temperature", "albumin"]),
     st.lists(
         st.tuples(st.integers(-60, 80 * 60), st.integers(10, 3000).map(lambda tenths: tenths / 10)),
         max_size=40,
@@ -73,23 +78,25 @@ def test_every_feature_is_what_one_would_compute_by_hand(analyte, points):
     times = (NOW - np.array([entry.effective for entry in one.entries], dtype=float)) / HOUR
     values = np.array([entry.value for entry in one.entries], dtype=float)
     names = [feature.name for feature in FEATURES if feature.name.startswith(f"{analyte}_")]
-    assert len(names) == (16 if analyte in VITALS else 12)
+    names = [name for name in names if name != "potassium_slope_24h"]
+    assert len(names) == (16 if analyte in VITALS else 15 if analyte in LABS else 4)
     for name in names:
         expected = naive(name.removeprefix(f"{analyte}_"), times, values)
         assert found[name] == pytest.approx(expected, rel=1e-9, abs=1e-7, nan_ok=True), name
 
 
 def test_every_feature_has_a_name_of_its_own_and_a_place_in_the_vector():
-    assert len(set(NAMES)) == len(NAMES) == len(vector(Record())) == 447
+    assert len(set(NAMES)) == len(NAMES) == len(vector(Record())) == 563
     assert [feature.name for feature in FEATURES] == list(NAMES)
     assert all(feature.meaning for feature in FEATURES)
-    assert not set(VITALS) & set(LABS)
-    assert VERSION == "1"
+    assert len({*VITALS, *LABS, *BRIEF}) == len(VITALS) + len(LABS) + len(BRIEF)
+    assert VERSION == "2"
 
 
 def test_what_is_missing_is_nan_and_counts_nothing():
     for name, value in features(Record(now=NOW)).items():
-        assert value == 0 if "_count_" in name else isnan(value), name
+        nothing = "_count_" in name or "_points" in name or name in {"laboratory_newest", "laboratory_known"}
+        assert value == 0 if nothing else isnan(value), name
 
 
 @pytest.mark.parametrize(("hours", "statistic"), [(6, "count_6h"), (24, "count_24h")])
@@ -100,8 +107,8 @@ def test_a_window_holds_its_end_and_not_its_start(hours, statistic):
 
 def test_a_value_is_forgotten_at_72_hours():
     assert of("potassium", (72 - 1 / HOUR, 4.0))["potassium_last"] == 4.0
-    for name, value in of("potassium", (72, 4.0)).items():
-        assert value == 0 if "_count_" in name else isnan(value), name
+    forgotten = of("potassium", (72, 4.0)).items()
+    assert list(map(repr, forgotten)) == list(map(repr, features(Record(now=NOW)).items()))
 
 
 def test_a_change_is_counted_from_the_value_known_then():
@@ -158,3 +165,37 @@ def test_the_person_and_the_stay_are_features():
     assert [found[name] for name in ("age_years", "sex_male", "admitted_h", "unit_h")] == [74, 1, 8, 2]
     assert features(Record(now=START, stay=Stay(sex="female")))["sex_male"] == 0
     assert isnan(features(Record(now=START, stay=Stay(sex="other")))["sex_male"])
+
+
+@pytest.mark.parametrize(("ward", "surgical"), [("SICU", 1), ("MICU", 0)])
+def test_a_surgical_and_a_medical_unit_are_told_apart_by_their_usual_names(ward, surgical):
+    assert features(Record(now=NOW, stay=Stay(ward=ward)))["surgical_unit"] == surgical
+    assert isnan(features(Record(now=NOW, stay=Stay(ward="OUH-ITA")))["surgical_unit"])
+
+
+def test_creatinine_is_set_against_the_least_of_seven_days():
+    name = "creatinine_baseline_ratio"
+    assert of("creatinine", (0, 120), (24, 90), (6.9 * 24, 60), (7 * 24, 30))[name] == 2
+    assert of("creatinine", (5, 120))[name] == 1
+    assert isnan(of("creatinine", (7 * 24, 30))[name])
+
+
+def test_the_slope_of_potassium_is_that_of_a_day():
+    name = "potassium_slope_24h"
+    assert of("potassium", (0, 5.0), (12, 4.4), (24, 1.0))[name] == pytest.approx(0.05)
+    assert isnan(of("potassium", (0, 5.0))[name])
+
+
+def test_a_visit_of_the_laboratory_counts_the_tests_of_the_newest_instant():
+    found = features(
+        Record(
+            now=NOW,
+            series={
+                "potassium": series((NOW - 9 * HOUR, 4.0), (NOW - 3 * HOUR, 4.2)),
+                "chloride": series((NOW - 3 * HOUR, 101)),
+                "lactate": series((NOW - 5 * HOUR, 1.1)),
+                "heart_rate": series((NOW, 80)),
+            },
+        )
+    )
+    assert [found[f"laboratory_{name}"] for name in ("age_h", "newest", "known")] == [3, 2, 3]

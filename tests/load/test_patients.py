@@ -11,8 +11,8 @@ from features.record import Record
 from load_tests.channels import number_of, patient, records
 from load_tests.patients import RESPIRATION, SIGNS, history, watched
 from load_tests.plan import Load, Target, plan
-from models.news2 import News2
 from models.registry import shipped
+from models.rules.news2 import News2
 from models.step import Decider, Decision, Place, step
 from streams import intake
 

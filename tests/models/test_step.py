@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,50 +8,12 @@ from hypothesis import strategies as st
 from features.catalogue import catalogue
 from features.events import Event
 from features.record import ENCOUNTER, TIME, Record, decode, encode
-from models.lifecycle import Level, Policy
-from models.news2 import News2
+from models.lifecycle import Level, Policy, is_open
 from models.outputs import Alert, ModelRef, Score, Text, identify
-from models.scorer import Scored
-from models.step import Decider, Decision, Place, step
-from tests.builders import PATIENT, at, encounter, moment, observation, tick
-
-MODEL = ModelRef("gauge", "1.0.0", "0" * 64)
-POLICY = Policy((Level("info", 50, 40), Level("warning", 70, 60)))
-
-
-@dataclass(frozen=True)
-class Gauge:
-    """A rule whose score is the newest heart rate; it could be as high as the newest respiratory rate."""
-
-    kind: str = "gauge"
-    inputs: frozenset[str] = frozenset({"heart_rate", "respiratory_rate"})
-    model: ModelRef = MODEL
-    policy: Policy = POLICY
-    shadow_in: str | None = None
-    not_in: str | None = None
-
-    def score(self, record: Record) -> Scored | None:
-        if record.stay.unit_type is not None and record.stay.unit_type == self.not_in:
-            return None
-        newest = {
-            name: one.last(record.now)
-            for name, one in record.series.items()
-            if name in {"heart_rate", "respiratory_rate"}
-        }
-        heart, most = newest.get("heart_rate"), newest.get("respiratory_rate")
-        low = 0.0 if heart is None or heart.value is None else heart.value
-        return Scored(
-            score=low,
-            band="low",
-            abstained=False,
-            low=low,
-            high=max(low, 0.0 if most is None or most.value is None else most.value),
-            title=Text(f"Gauge {low:g}", f"Måler {low:g}"),
-            interval=(low, low),
-            shadow=record.stay.unit_type is not None and record.stay.unit_type == self.shadow_in,
-            evidence=() if heart is None else (heart,),
-        )
-
+from models.rules.news2 import News2
+from models.step import Decider, Decision, Place, step, wakes_at
+from tests.builders import PATIENT, at, encounter, feedback, moment, observation, tick, treatment
+from tests.world import Gauge
 
 GAUGE = Decider(catalogue(), (Gauge(),))
 
@@ -199,7 +161,13 @@ def test_a_corrected_or_withdrawn_result_retracts_its_alert_at_once(change):
     before = [heart(30, 0.8)]
     decisions = decide(*before, heart(80, 1), change)
     assert said(decisions) == [(1, "raised", "warning"), (2, "retracted", "warning")]
-    assert decisions[-1].record.alerts == {}
+    assert not is_open(decisions[-1].record.alerts["gauge"])
+
+
+def test_an_alert_is_retracted_too_when_its_rule_cannot_speak_without_the_withdrawn_result():
+    decider = Decider(catalogue(), (Gauge(needs_a_result=True),))
+    decisions = decide(heart(80, 1), heart(None, 1, version=2, status="cancelled", issued=2), decider=decider)
+    assert said(decisions) == [(1, "raised", "warning"), (2, "retracted", "warning")]
 
 
 def test_a_correction_that_still_raises_the_alert_says_nothing_or_its_new_level():
@@ -261,6 +229,141 @@ def test_alerts_of_two_kinds_do_not_touch_each_other():
     ]
 
 
+# ---------------------------------------------------------------- quiet
+
+INFECTION = Decider(catalogue(), (Gauge(kind="infection-risk"),))
+AKI = Decider(catalogue(), (Gauge(kind="aki"),))
+
+
+def held(decisions: list[Decision]) -> list[tuple[str, str | None]]:
+    return [(one.state, None if one.suppressed is None else one.suppressed.reason) for one in alerts(decisions)]
+
+
+def test_antibiotics_hold_an_infection_alert_back_at_once_and_for_two_days():
+    started = treatment("J01CE01", "start", 2)
+    decisions = decide(heart(80, 1), started, tick(40), tick(50), decider=INFECTION)
+    assert held(decisions) == [("raised", None), ("updated", "already-treated"), ("updated", None)]
+    first = decisions[1].alerts[0]
+    assert first.suppressed is not None
+    assert first.suppressed.until == at(50)
+    assert wakes_at(INFECTION, decisions[2].record) == moment(50)
+    assert held(decide(started, heart(80, 3), decider=INFECTION)) == [("raised", "already-treated")]
+
+
+def test_an_antibiotic_that_is_stopped_or_cancelled_lifts_its_hold():
+    stopped = treatment("J01CE01", "stop", 4)
+    cancelled = treatment("J01CE01", "cancel", 2, id="J01CE01-start-2", version=2)
+    for end in (stopped, cancelled):
+        decisions = decide(treatment("J01CE01", "start", 2), heart(80, 3), end, decider=INFECTION)
+        assert held(decisions) == [("raised", "already-treated"), ("updated", None)]
+
+
+def test_other_alerts_go_on_though_antibiotics_were_given():
+    assert held(decide(treatment("J01CE01", "start", 0), heart(80, 1))) == [("raised", None)]
+
+
+def test_a_palliative_patients_alert_is_on_the_topic_and_held_back():
+    flagged = encounter("update", 2, flags=["palliative"])
+    unflagged = encounter("update", 3, flags=[])
+    assert held(decide(heart(80, 1), flagged, unflagged)) == [
+        ("raised", None),
+        ("updated", "palliative"),
+        ("updated", None),
+    ]
+
+
+def test_a_warning_is_for_information_in_intensive_care():
+    decider = Decider(catalogue(), (Gauge(kind="news2"),))
+    for unit, severity in (("icu", "info"), ("ward", "warning"), (None, "warning")):
+        admitted = encounter("admit", 0, unitType=unit)
+        assert said(decide(admitted, heart(80, 1), decider=decider)) == [(1, "raised", severity)]
+
+
+def test_an_alert_that_was_for_information_is_a_warning_when_the_patient_comes_to_the_ward():
+    decider = Decider(catalogue(), (Gauge(kind="news2"),))
+    moves = [encounter("admit", 0, unitType="icu"), heart(80, 1), encounter("transfer", 2, unitType="ward")]
+    assert said(decide(*moves, heart(80, 3), decider=decider)) == [(1, "raised", "info"), (2, "updated", "warning")]
+
+
+def test_an_answer_is_on_the_alert_that_it_changed():
+    first = decide(heart(80, 1))
+    [alert] = alerts(first)
+    answer = feedback(alert.id, "dismiss", 2, reason="expected")
+    [decision] = decide([answer, feedback("another", "acknowledge", 2)], record=first[-1].record)
+    [dismissed] = decision.alerts
+    assert (dismissed.id, dismissed.sequence, dismissed.state) == (alert.id, 2, "dismissed")
+    assert dismissed.answer is not None
+    assert (dismissed.answer.id, dismissed.answer.reason, dismissed.answer.by) == (
+        "dismiss-2",
+        "expected",
+        "nurse/4711",
+    )
+    assert decision.scores == ()
+    assert decide(answer, record=decision.record)[0].alerts == ()
+
+
+def test_an_answer_and_a_result_in_one_record_are_two_changes():
+    first = decide(heart(80, 1))
+    answer = feedback(alerts(first)[0].id, "acknowledge", 2)
+    assert said(decide([heart(30, 2), answer], record=first[-1].record)) == [
+        (2, "acknowledged", "warning"),
+        (3, "resolved", "warning"),
+    ]
+
+
+def test_a_discharge_ends_the_alerts_of_the_bedside_and_not_those_of_the_laboratory():
+    left = encounter("discharge", 2)
+    bedside, laboratory = (decide(heart(80, 1), left, heart(81, 3), decider=one) for one in (GAUGE, AKI))
+    assert said(bedside) == [(1, "raised", "warning"), (2, "expired", "warning")]
+    assert [len(decision.scores) for decision in bedside] == [1, 0, 0]
+    assert said(laboratory) == [(1, "raised", "warning")]
+    back = decide(encounter("admit", 40), heart(80, 41), record=bedside[-1].record)
+    assert said(back) == [(1, "raised", "warning")]
+
+
+def test_a_discharge_that_is_known_before_it_happens_ends_the_alert_when_it_does():
+    planned = encounter("discharge", 9, issued=at(2))
+    decisions = decide(heart(80, 1), planned)
+    assert said(decisions) == [(1, "raised", "warning")]
+    assert wakes_at(GAUGE, decisions[-1].record) == moment(9)
+    assert said(decide(tick(9), record=decisions[-1].record)) == [(2, "expired", "warning")]
+
+
+def test_a_result_after_the_discharge_alerts_the_ward_of_discharge():
+    decisions = decide(encounter("admit", 0, ward="OUH-M2"), encounter("discharge", 1), heart(80, 2), decider=AKI)
+    assert [(alert.state, alert.ward) for alert in alerts(decisions)] == [("raised", "OUH-M2")]
+
+
+def test_an_alert_wakes_the_service_when_it_expires():
+    unknown = observation("respiratory_rate", 90, 2)
+    decisions = decide(heart(55, 1), [heart(20, 2), unknown])
+    expires = wakes_at(GAUGE, decisions[-1].record)
+    assert expires == moment(25) + 1
+    assert said(decide(tick((expires - moment(0)) / 3_600_000), record=decisions[-1].record)) == [
+        (2, "expired", "info")
+    ]
+
+
+def test_nobody_wakes_for_an_alert_that_no_rule_speaks_of_any_more():
+    decisions = decide(heart(80, 1))
+    assert wakes_at(Decider(catalogue(), ()), decisions[-1].record) is None
+
+
+def test_a_discharged_patients_record_shrinks_to_its_extremes_when_nothing_comes_any_more():
+    decisions = decide(heart(30, 1), encounter("discharge", 2))
+    wakes = wakes_at(GAUGE, decisions[-1].record)
+    assert wakes is not None
+    [last] = decide(tick((wakes - moment(0)) / 3_600_000), record=decisions[-1].record)
+    assert last.record.series["heart_rate"].entries == ()
+    assert wakes_at(GAUGE, last.record) is None
+
+
+def test_a_result_that_is_final_as_it_was_preliminary_leaves_its_alert_as_it_is():
+    preliminary = heart(55, 1, status="preliminary")
+    final = heart(55, 1, version=2, issued=3)
+    assert said(decide(preliminary, heart(45, 2), final)) == [(1, "raised", "info")]
+
+
 readings = st.tuples(st.integers(15, 90), st.integers(1, 90)).map(
     lambda pair: [("heart_rate", pair[0]), ("respiratory_rate", pair[1])]
 )
@@ -287,7 +390,7 @@ def test_sequences_have_no_gap_and_nothing_is_said_twice(history):
         assert [alert.state == "raised" for alert in life] == [True] + [False] * (len(life) - 1)
         assert all(alert.state not in {"resolved", "retracted", "expired"} for alert in life[:-1])
         for one, other in pairwise(life):
-            assert (one.state, one.severity) != (other.state, other.severity)
+            assert (one.state, one.severity, one.suppressed) != (other.state, other.severity, other.suppressed)
     for decision in decisions:
         for alert, score in zip(decision.alerts, decision.scores, strict=False):
             low, most = score.score, Gauge().score(decision.record)

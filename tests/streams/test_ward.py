@@ -4,11 +4,12 @@ from itertools import takewhile
 
 import pytest
 
+from features.apply import apply
 from features.catalogue import catalogue
 from features.events import Encounter, Observation, parse
 from features.instants import HOUR, MINUTE
-from features.record import Record, apply
-from models.news2 import News2
+from features.record import Record
+from models.rules.news2 import News2
 from streams.ward import BEDS, Course, ward
 
 START = 1_767_225_600_000  # 2026-01-01T00:00Z

@@ -4,21 +4,15 @@ The points are in ``news2.toml``. A component that is missing or too old makes t
 counted as 0, and the interval says what the score could be at most.
 """
 
-import tomllib
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
-from hashlib import sha256
-from importlib.resources import files
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from features.instants import HOUR
 from features.record import ENCOUNTER, TIME, Record
 from features.series import Entry
-from models.lifecycle import Level, Policy
-from models.outputs import ModelRef, Reason, Text
-from models.scorer import Scored, age_minutes
+from models.outputs import Reason, Text
+from models.rules.table import Line, Rule, Table
+from models.scorer import Scored, age_minutes, newest
 
 #: FiO2 of room air; more than this is oxygen.
 _ROOM_AIR = 0.21
@@ -26,17 +20,17 @@ _ROOM_AIR = 0.21
 _READ_FROM = {"spo2": ("spo2", "sao2"), "oxygen": ("fio2", "oxygen_flow")}
 
 
-class _Line(BaseModel):
+class _Line(Line):
     to: float | None = None
     points: int
 
 
-class _Scale(BaseModel):
+class _Scale(Line):
     """One parameter's column of the table."""
 
     unit: str
     decimals: int
-    points: list[_Line]
+    points: tuple[_Line, ...]
 
     def read(self, value: float) -> int:
         """The points of a value, rounded half up to the table's precision first."""
@@ -48,34 +42,20 @@ class _Scale(BaseModel):
         return max(line.points for line in self.points)
 
 
-class _Oxygen(BaseModel):
+class _Oxygen(Line):
     air: int
     oxygen: int
 
 
-class _Conduct(BaseModel):
-    owner: str
+class _Reading(Line):
     maximum_age_hours: float
     rounding: Literal["half-up"]
-    minimum_age_years: float
-    not_for_flags: list[str]
 
 
-class _Level(BaseModel):
-    severity: Literal["info", "warning", "critical"]
-    raise_at: float
-    clear_below: float
-
-
-class Table(BaseModel):
+class News2Table(Table):
     """The published table and the decisions around it, as ``news2.toml`` gives them."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    version: str
-    conduct: _Conduct = Field(alias="policy")
-    levels: list[_Level]
+    reading: _Reading
     respiratory_rate: _Scale
     spo2_scale_1: _Scale
     spo2_scale_2_on_air: _Scale
@@ -98,10 +78,12 @@ class _Part:
     most: int
 
 
-class News2:
-    """The score as a rule of the decision step."""
+class News2(Rule[News2Table]):
+    """NEWS2 at the record's now, 0-20 points."""
 
     kind = "news2"
+    file = "news2.toml"
+    shape = News2Table
     inputs = frozenset(
         {
             "respiratory_rate",
@@ -118,19 +100,8 @@ class News2:
         }
     )
 
-    def __init__(self) -> None:
-        text = files(__package__).joinpath("news2.toml").read_bytes()
-        self.table = Table.model_validate(tomllib.loads(text.decode()))
-        self.model = ModelRef(self.table.name, self.table.version, sha256(text).hexdigest())
-        self.policy = Policy(tuple(Level(one.severity, one.raise_at, one.clear_below) for one in self.table.levels))
-
-    def score(self, record: Record) -> Scored | None:
-        """NEWS2 at the record's now, 0-20 points; ``None`` below 16 years and in pregnancy."""
-        age = record.stay.age_years(record.now)
-        if age is not None and age < self.table.conduct.minimum_age_years:
-            return None
-        if not set(record.stay.flags).isdisjoint(self.table.conduct.not_for_flags):
-            return None
+    def judge(self, record: Record) -> Scored:
+        """The points, the band, and what the score could be at most."""
         parts = self._parts(record)
         known = sum(part.points for part in parts)
         most = sum(part.most for part in parts)
@@ -187,11 +158,7 @@ class News2:
         return _Part("oxygen", entry, "1" if entry is fraction else "L/min", points, points)
 
     def _newest(self, record: Record, analyte: str) -> Entry | None:
-        """The newest entry of an analyte that is not too old to count."""
-        series = record.series.get(analyte)
-        entry = series.last(record.now) if series else None
-        oldest = record.now - int(self.table.conduct.maximum_age_hours * HOUR)
-        return entry if entry is not None and entry.effective >= oldest else None
+        return newest(record, analyte, self.table.reading.maximum_age_hours)
 
 
 def _grew_old(record: Record, part: _Part) -> bool:

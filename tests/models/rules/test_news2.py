@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from features.instants import HOUR
 from features.record import Record
-from models.news2 import News2
+from models.rules.news2 import News2
 from models.scorer import Scored
 from tests.builders import after, encounter, observation, tick
 
@@ -301,3 +301,9 @@ def test_the_score_is_a_function_of_the_record_alone():
     record = measured(heart_rate=131)
     assert RULE.score(record) == News2().score(record)
     assert RULE.model == News2().model
+
+
+def test_an_unknown_age_is_an_adults_but_on_a_childrens_ward():
+    record = after(observation("heart_rate", 140, 0), encounter("admit", 0))
+    assert RULE.score(record) is not None
+    assert RULE.score(after(encounter("transfer", 1, unitType="paediatric"), record=record)) is None

@@ -1,0 +1,29 @@
+"""What was last said of an alert, as it is kept with the patient: the memory of its life cycle."""
+
+import msgspec
+
+
+class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
+    """One alert, open or lately ended. Instants are in ms since the epoch, 0 for none.
+
+    ``level`` counts its policy's levels from 0, the mildest, and was said with ``severity``, last at ``said``;
+    ``supported`` is when a score last bore the alert out; ``held`` says why it is held back, up to ``held_until``;
+    ``quiet_until`` and ``quiet_level`` are the lockout that follows an acknowledgement or a dismissal; ``feedback`` are
+    the answers so far.
+    """
+
+    id: str
+    sequence: int
+    state: str
+    level: int
+    evidence: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    supported: int = 0
+    held: str | None = None
+    held_until: int = 0
+    snoozed_until: int = 0
+    quiet_until: int = 0
+    quiet_level: int = -1
+    feedback: tuple[str, ...] = ()
+    severity: str = ""
+    said: int = 0

@@ -1,0 +1,178 @@
+"""From a scorer's result to what is said of its alert, and to what the record keeps of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from features.alert import AlertMemory
+from features.events import Feedback
+from features.instants import render
+from features.record import Record
+from features.series import Entry
+from models.lifecycle import ENDED, Turn, Verdict, adopt, advance, is_open, leave, react
+from models.outputs import Alert, Answer, Evidence, Score, Suppressed, Text, Trigger, identify
+from models.quiet import Manners
+from models.scorer import Scored, Scorer
+from models.words import worded
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What one record of the log brought: the objects that changed something, by type, id and version."""
+
+    patient: str
+    items: tuple[tuple[str, str, int], ...]
+    replaced: frozenset[str]
+    adopted: Mapping[str, AlertMemory]
+    answers: tuple[Feedback, ...]
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one scorer found of a patient; ``scored`` and ``score`` are ``None`` where it does not speak of them."""
+
+    scorer: Scorer
+    manners: Manners
+    scored: Scored | None
+    score: Score | None
+
+
+def name(scorer: Scorer, scored: Scored, record: Record, occasion: Occasion) -> Score:
+    """The score of a result, with its name and place."""
+    model, patient = scorer.model, occasion.patient
+    return Score(
+        id=identify("score", patient, record.now, occasion.items, model.name, model.version),
+        patient=patient,
+        encounter=record.stay.encounter,
+        at=render(record.now),
+        model=model,
+        kind=scorer.kind,
+        score=scored.score,
+        band=scored.band,
+        abstained=scored.abstained,
+        shadow=scored.shadow,
+        interval=scored.interval,
+        reasons=tuple(worded(reason, record) for reason in scored.reasons),
+        trigger=occasion.trigger,
+        possible=scored.possible,
+    )
+
+
+def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, list[Alert]]:
+    """The record with the alert's next memory, and the alert's changes.
+
+    First an alert that comes with a merged patient, then the answers to it, then the verdict.
+    """
+    kind, said = result.scorer.kind, list[Alert]()
+    if kind in occasion.adopted:
+        own = record.alerts.get(kind)
+        turn = adopt(own, occasion.adopted[kind])
+        if not is_open(own):
+            record = _turned(result, record, turn, said, occasion)
+        elif turn.state is not None:
+            said.append(_alert(result, turn, record, occasion))
+    for answer in occasion.answers:
+        known = record.alerts.get(kind)
+        if known is not None and answer.alert == known.id:
+            turn = react(result.manners.quiet, known, answer, record.now)
+            record = _turned(result, record, turn, said, occasion, answer)
+    return _turned(result, record, _judged(result, record, occasion), said, occasion), said
+
+
+def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
+    kind, known, scored = result.scorer.kind, record.alerts.get(result.scorer.kind), result.scored
+    gone = known is not None and not occasion.replaced.isdisjoint(known.evidence)
+    if scored is None or scored.shadow:
+        return leave(known, gone=gone)
+    held, until = result.manners.held(record)
+    verdict = Verdict(
+        now=record.now,
+        low=scored.low,
+        high=scored.high,
+        evidence=tuple(entry.id for entry in scored.evidence),
+        findings=tuple(one.name for one in scored.findings),
+        always=frozenset(one.name for one in scored.findings if one.always),
+        gone=gone,
+        held=held,
+        held_until=until,
+        elsewhere=result.manners.told_elsewhere(record, scored.evidence),
+    )
+    prefix = f"{kind}/"
+    told = {one.removeprefix(prefix): at for one, at in record.told.items() if one.startswith(prefix)}
+    return advance(
+        result.manners.policy(result.scorer.policy, record.stay),
+        result.manners.quiet,
+        known,
+        verdict,
+        told,
+        lambda: identify("alert", occasion.patient, kind, record.now, occasion.items),
+    )
+
+
+def _turned(
+    result: Result, record: Record, turn: Turn, said: list[Alert], occasion: Occasion, answer: Feedback | None = None
+) -> Record:
+    """The record after a turn; what the turn says is added to ``said``."""
+    kind = result.scorer.kind
+    if turn.state is not None:
+        said.append(_alert(result, turn, record, occasion, answer))
+    if turn.memory == record.alerts.get(kind) and not turn.told and not record.told:
+        return record
+    alerts = {one: other for one, other in record.alerts.items() if one != kind}
+    if turn.memory is not None:
+        alerts[kind] = turn.memory
+    told = record.told
+    if turn.told is not None:
+        others = {one: at for one, at in told.items() if not one.startswith(f"{kind}/")}
+        told = {**others, **{f"{kind}/{one}": at for one, at in turn.told.items()}}
+    return replace(record, alerts=alerts, told=told)
+
+
+def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answer: Feedback | None = None) -> Alert:
+    scorer, scored, memory = result.scorer, result.scored, turn.memory
+    assert memory is not None
+    assert turn.state is not None
+    speaks = scored is not None and not scored.shadow
+    policy = result.manners.policy(scorer.policy, record.stay)
+    return Alert(
+        id=memory.id,
+        sequence=memory.sequence,
+        state=turn.state,
+        kind=scorer.kind,
+        severity=policy.levels[memory.level].severity,
+        patient=occasion.patient,
+        encounter=record.stay.encounter,
+        ward=record.stay.ward,
+        at=render(record.now),
+        title=scored.title if scored is not None and speaks else _not_for(scorer.kind),
+        score=result.score,
+        evidence=tuple(map(_evidence, scored.evidence)) if scored is not None and speaks else (),
+        trigger=occasion.trigger,
+        suppressed=None if turn.state in ENDED else _suppressed(memory.held, memory.held_until),
+        answer=None if answer is None else _answer(answer),
+    )
+
+
+def _suppressed(reason: str | None, until: int) -> Suppressed | None:
+    return None if reason is None else Suppressed(reason, render(until) if until else None)
+
+
+def _answer(feedback: Feedback) -> Answer:
+    until = None if feedback.until is None else render(feedback.until)
+    return Answer(feedback.id, feedback.action, feedback.by, feedback.reason, render(feedback.at), until)
+
+
+def _not_for(kind: str) -> Text:
+    return Text(f"{kind}: not for this patient any more", f"{kind}: ikke længere for denne patient")
+
+
+def _evidence(entry: Entry) -> Evidence:
+    value = entry.value if entry.sent is None else entry.sent
+    return Evidence(
+        id=entry.id,
+        version=entry.version,
+        code=entry.code,
+        value=entry.text if value is None else value,
+        unit=entry.unit,
+        effective=render(entry.effective),
+    )
