@@ -44,8 +44,9 @@ hours with the event among hours scored alike in a new group of {manifest.interv
 
 ## Figures
 
-Intervals are 95 % bootstrap intervals, drawn by stay. `unseen_`: on the training stays, each scored by a model that did
-not see its patient. `test_`: on the test stays, which took no part in any choice.
+Intervals are 95 % bootstrap intervals, drawn by stay. `unseen_`: on the training stays, each scored by a model
+that did not see its patient, and judged at what was chosen on others. `test_`: on test stays, where some were kept
+apart. The model that ships was fitted on all the training stays.
 
 | figure | value |
 | --- | --- |

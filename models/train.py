@@ -1,14 +1,15 @@
-"""Train the infection model: stays -> matrix -> LightGBM, everything that is chosen is chosen without the test stays.
+"""Train the infection model: stays -> matrix -> LightGBM, everything that is chosen is chosen on stays not seen.
 
 Calibration, thresholds, intervals and sets come from predictions on stays that the predicting models did not see
-(folds by patient over all stays but the test's); the model that ships is then fitted on all of these. The test stays
-are judged once.
+(folds by patient), and so do the figures: those of a fold at what was chosen on the others. The model that ships is
+then fitted on all stays; ``test_apart`` leaves the test stays out of everything, and judges them once.
 
 The model is the mean of two that were fitted with other seeds and other shares of the features. It does not see how
 often something was measured, and is monotone where medicine says so. The hours of a septic stay before its label counts
 weigh less: the infection is often there before the label says so.
 """
 
+from collections import defaultdict
 from dataclasses import asdict
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeVar
@@ -30,7 +31,6 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Value = TypeVar("Value", bound=np.generic)
 
-_FOLDS: Final = 5
 _ROUNDS: Final = 300
 _BEFORE_LABEL_WEIGHT: Final = 0.3
 _THRESHOLDS: Final = np.arange(0.004, 0.2, 0.0005)
@@ -99,23 +99,22 @@ class Trained(NamedTuple):
     manifest: Manifest
 
 
-def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
+def train(matrix: Matrix, name: str, source: DataSource, *, test_apart: bool = False) -> Trained:
     """Fit, calibrate and judge the infection model on a matrix of labelled hours."""
     parts = np.array([part(patient) for patient in matrix.patients])
-    fitting = np.flatnonzero((parts != "test")[matrix.stay])
-    testing = np.flatnonzero((parts == "test")[matrix.stay])
+    tested = (parts == "test") & test_apart
+    fitting, testing = np.flatnonzero(~tested[matrix.stay]), np.flatnonzero(tested[matrix.stay])
     margins = unseen(matrix, fitting)
     labels, stay = matrix.label[fitting], matrix.stay[fitting]
     slope, intercept = utility.calibration_line(labels, _probability(margins))
     calibration = Calibration(slope=slope, intercept=intercept)
     probabilities = calibrated(calibration, margins)
-    threshold, validated = best_threshold(labels, probabilities, stay)
+    threshold, _ = best_threshold(labels, probabilities, stay)
     alert = threshold_for(_ALERTING_STAYS, labels, probabilities, stay, _CLEAR)
     stated, possible = intervals(labels, probabilities, stay), conformal(labels, probabilities)
 
     booster = fit(matrix, fitting)
     model = booster.model_to_string()
-    judged = calibrated(calibration, predicted(booster, matrix.x, testing))
     manifest = Manifest(
         name=name,
         version="2.0.0",
@@ -149,14 +148,9 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
         ),
         severity="warning",
         title={"en": "Possible infection", "da": "Mulig infektion"},
-        data=(
-            source.model_copy(
-                update={"stays": {"train": int((parts != "test").sum()), "test": int((parts == "test").sum())}}
-            ),
-        ),
+        data=(source.model_copy(update={"stays": {"train": int((~tested).sum()), "test": int(tested.sum())}}),),
         metrics={
-            "unseen_utility": validated,
-            "unseen_auroc": utility.auroc(labels, probabilities),
+            **_named("unseen", _unseen_figures(margins, labels, stay, _groups(matrix)[stay])),
             **_curve(labels, probabilities, stay),
         },
         training={
@@ -164,20 +158,36 @@ def train(matrix: Matrix, name: str, source: DataSource) -> Trained:
             **{f"{name}_{number}": value for number, one in enumerate(MEMBERS, 1) for name, value in one.items()},
             "rounds": _ROUNDS,
             "before_label_weight": _BEFORE_LABEL_WEIGHT,
-            "folds": _FOLDS,
+            "folds": 5,
             "lightgbm": lgb.__version__,
         },
         sha256=sha256(model.encode()).hexdigest(),
     )
-    metrics = {**manifest.metrics, **_test_figures(manifest, matrix, testing, judged, float(labels.mean()))}
-    return Trained(model, manifest.model_copy(update={"metrics": metrics}))
+    if not len(testing):
+        return Trained(model, manifest)
+    judged = calibrated(calibration, predicted(booster, matrix.x, testing))
+    figures = _figures(
+        matrix.label[testing], matrix.stay[testing], judged, judged / threshold, judged / alert, float(labels.mean())
+    )
+    apart: dict[str, float | Estimate] = {
+        **figures,
+        "hours_abstained": float(np.mean(abstained(manifest.abstention, matrix.x, testing))),
+        "interval_coverage": interval_coverage(stated, matrix.label[testing], judged, matrix.stay[testing]),
+        **set_figures(possible, matrix.label[testing], judged),
+    }
+    return Trained(model, manifest.model_copy(update={"metrics": {**manifest.metrics, **_named("test", apart)}}))
 
 
-def unseen(matrix: Matrix, rows: Rows, folds: int = _FOLDS) -> Floats:
+def _groups(matrix: Matrix) -> NDArray[np.int64]:
+    """The fold of each stay, by its patient."""
+    return np.array([fold(patient) // 2 for patient in matrix.patients])
+
+
+def unseen(matrix: Matrix, rows: Rows) -> Floats:
     """Raw log-odds of those rows, each by a model that did not see its patient."""
-    group = np.array([fold(f"{patient}/fit") % folds for patient in matrix.patients])[matrix.stay[rows]]
+    group = _groups(matrix)[matrix.stay[rows]]
     margins = np.empty(len(rows))
-    for number in range(folds):
+    for number in np.unique(group):
         outside = group == number
         margins[outside] = predicted(fit(matrix, rows[~outside]), matrix.x, rows[outside])
     return margins
@@ -264,31 +274,58 @@ def _curve(labels: NDArray[np.int8], probabilities: Floats, stay: NDArray[np.int
     return found
 
 
-def _test_figures(
-    manifest: Manifest, matrix: Matrix, rows: Rows, probabilities: Floats, prevalence: float
+def _unseen_figures(
+    margins: Floats, labels: NDArray[np.int8], stay: NDArray[np.int32], group: NDArray[np.int64]
 ) -> dict[str, float | Estimate]:
-    """The test stays' figures, at thresholds that were chosen without them."""
-    labels, stay, bands = matrix.label[rows], matrix.stay[rows], manifest.bands
+    """The figures of all folds, each calibrated, and with thresholds chosen, on the others."""
+    probabilities, by_threshold, by_alert = (np.empty(len(margins)) for _ in range(3))
+    covered: dict[str, list[float]] = defaultdict(list)
+    for number in np.unique(group):
+        inside, others = group == number, group != number
+        slope, intercept = utility.calibration_line(labels[others], _probability(margins[others]))
+        line = Calibration(slope=slope, intercept=intercept)
+        known, judged = calibrated(line, margins[others]), calibrated(line, margins[inside])
+        probabilities[inside] = judged
+        by_threshold[inside] = judged / best_threshold(labels[others], known, stay[others])[0]
+        by_alert[inside] = judged / threshold_for(_ALERTING_STAYS, labels[others], known, stay[others], _CLEAR)
+        stated = intervals(labels[others], known, stay[others])
+        covered["interval_coverage"].append(interval_coverage(stated, labels[inside], judged, stay[inside]))
+        for name, value in set_figures(conformal(labels[others], known), labels[inside], judged).items():
+            covered[name].append(value)
+    figures = _figures(labels, stay, probabilities, by_threshold, by_alert, float(labels.mean()))
+    return {**figures, **{name: float(np.mean(values)) for name, values in covered.items()}}
+
+
+def _figures(
+    labels: NDArray[np.int8],
+    stay: NDArray[np.int32],
+    probabilities: Floats,
+    by_threshold: Floats,
+    by_alert: Floats,
+    prevalence: float,
+) -> dict[str, float | Estimate]:
+    """How good probabilities are on stays not seen; ``by_...`` are they in units of what calls them high, or alerts."""
     truth, scores = utility.stays(cut(labels, stay)), cut(probabilities, stay)
-    predictions = [one >= bands.high for one in scores]
+    predictions = [one >= 1 for one in cut(by_threshold, stay)]
     slope, intercept = utility.calibration_line(labels, probabilities)
     top = probabilities >= np.quantile(probabilities, 0.9)
-    found = alarms(labels, probabilities, stay, bands.alert_from, bands.clear_below, bands.escalations)
+    found = alarms(labels, by_alert, stay, 1.0, _CLEAR, _ESCALATIONS)
     return {
-        "test_utility": Estimate(**asdict(utility.utility_interval(truth, predictions))),
-        "test_auroc": Estimate(**asdict(utility.auroc_interval(truth, scores))),
-        "test_auprc": utility.auprc(labels, probabilities),
-        "test_brier": utility.brier(labels, probabilities),
-        "test_brier_skill": _brier_skill(labels, probabilities, stay, prevalence),
-        "test_calibration_slope": slope,
-        "test_calibration_intercept": intercept,
-        "test_observed_expected_top_tenth": utility.observed_expected(labels[top], probabilities[top]),
-        "test_hours_above_threshold": float(np.mean(probabilities >= bands.high)),
-        "test_hours_abstained": float(np.mean(abstained(manifest.abstention, matrix.x, rows))),
-        "test_interval_coverage": interval_coverage(manifest.intervals, labels, probabilities, stay),
-        **{f"test_{name}": value for name, value in set_figures(manifest.conformal, labels, probabilities).items()},
-        **{f"test_alert_{name}": value for name, value in asdict(found).items()},
+        "utility": Estimate(**asdict(utility.utility_interval(truth, predictions))),
+        "auroc": Estimate(**asdict(utility.auroc_interval(truth, scores))),
+        "auprc": utility.auprc(labels, probabilities),
+        "brier": utility.brier(labels, probabilities),
+        "brier_skill": _brier_skill(labels, probabilities, stay, prevalence),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "observed_expected_top_tenth": utility.observed_expected(labels[top], probabilities[top]),
+        "hours_above_threshold": float(np.mean(by_threshold >= 1)),
+        **{f"alert_{name}": value for name, value in asdict(found).items()},
     }
+
+
+def _named(of: str, figures: dict[str, float | Estimate]) -> dict[str, float | Estimate]:
+    return {f"{of}_{name}": value for name, value in figures.items()}
 
 
 def _brier_skill(

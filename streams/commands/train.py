@@ -21,6 +21,9 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
 def train_infection(
     data: Data,
     out: Annotated[Path, typer.Option(help="Where the artefact goes.")] = Path("models/infection"),
+    test_apart: Annotated[
+        bool, typer.Option("--test-apart", help="Leave the test stays out of everything, and judge them.")
+    ] = False,
     jobs: Jobs = 2,
 ) -> None:
     """Train the infection model on cinc2019 and write model, manifest and card."""
@@ -33,7 +36,7 @@ def train_infection(
 
     matrix = build(_watched(open_source("cinc2019", data), "stays read"), jobs)
     typer.echo(f"{len(matrix.x)} hours of {len(matrix.patients)} stays; fitting")
-    trained = fit(matrix, "infection", CINC2019)
+    trained = fit(matrix, "infection", CINC2019, test_apart=test_apart)
     save(out, trained.manifest, trained.model, card(trained.manifest))
     typer.echo(f"Wrote {out}; threshold {trained.manifest.bands.high:.4f}")
 
