@@ -65,4 +65,4 @@ def test_a_platforms_own_topic_may_hold_several_patients_in_one_record(service: 
     service.settle()
     scores = service.scores()
     for one in patients:
-        assert scores[one][-1][-1]["kind"] == "news2"
+        assert "news2" in {score["kind"] for score in scores[one][-1]}

@@ -18,7 +18,7 @@ def matrix(stays: int = 250) -> Matrix:
     x = random.normal(size=(stays * HOURS, len(NAMES))).astype(np.float32)
     septic = np.repeat(random.random(stays) < 0.33, HOURS)
     label = (septic & (np.tile(np.arange(HOURS), stays) >= 10)).astype(np.int8)
-    x += label[:, None] * np.float32(0.5)
+    x += label[:, None] * np.float32(0.3)
     return Matrix(
         x=x,
         stay=np.repeat(np.arange(stays, dtype=np.int32), HOURS),
