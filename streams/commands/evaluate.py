@@ -215,25 +215,15 @@ def _on_topic(
 ) -> dict[str, list[dict[str, Any]]]:
     """What a topic holds by patient, in order, repeats left out."""
     import orjson
-    from kafka import KafkaConsumer, TopicPartition
 
-    own = settings()
+    from streams.reading import read_all
+
     found: dict[str, list[dict[str, Any]]] = {}
     seen: set[object] = set()
     with plain_failures():
-        reader = KafkaConsumer(bootstrap_servers=own.kafka_bootstrap, enable_auto_commit=False)
-        try:
-            name = own.topic(topic)
-            parts = [TopicPartition(name, number) for number in sorted(reader.partitions_for_topic(name) or ())]
-            for part, end in reader.end_offsets(parts).items():
-                reader.assign([part])
-                reader.seek_to_beginning(part)
-                while reader.position(part) < end:
-                    for records in reader.poll(timeout_ms=500).values():
-                        for identity, one in (pair for record in records for pair in read(orjson.loads(record.value))):
-                            if identity not in seen:
-                                seen.add(identity)
-                                found.setdefault(one["patient"], []).append(one)
-        finally:
-            reader.close()
+        for record in read_all(settings(), topic):
+            for identity, one in read(orjson.loads(record.value)):
+                if identity not in seen:
+                    seen.add(identity)
+                    found.setdefault(one["patient"], []).append(one)
     return found
