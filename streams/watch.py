@@ -10,13 +10,11 @@ from zoneinfo import ZoneInfo
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from features.catalogue import catalogue
 from streams.settings import Settings
 from streams.topics import ALERTS
 
 _REASONS_SHOWN = 3
-_NOT_KNOWN = {"en": "not known", "da": "ikke kendt"}
-_OXYGEN = {"en": "Oxygen", "da": "Ilt"}
+_HELD = {"en": "held back", "da": "holdt tilbage"}
 _DANISH = {
     "info": "info",
     "warning": "advarsel",
@@ -46,28 +44,14 @@ def line(alert: Mapping[str, Any], tongue: str, zone: ZoneInfo) -> str:
     if tongue == "da":
         severity, state = _DANISH[severity], _DANISH[state]
     place = f"{alert['patient']}, {alert['ward']}" if alert["ward"] else alert["patient"]
+    held = alert["suppressed"]
+    if held is not None:
+        state += f" ({_HELD[tongue]}: {held['reason']})"
     reasons = alert["score"]["reasons"] if alert["score"] else ()
-    told = [fact for reason in reasons if (fact := _fact(reason, tongue))]
+    told = [reason["text"][tongue] for reason in reasons if reason["feature"] != "rest"]
     shown = "; ".join(told[:_REASONS_SHOWN])
     text = f"{at}  {severity:<8}  {alert['kind']:<14}  {state:<9}  {alert['title'][tongue]}  ({place})"
     return f"{text}  {shown}" if shown else text
-
-
-def _fact(reason: Mapping[str, Any], tongue: str) -> str | None:
-    """A reason as a measured fact; ``None`` for what was not measured, such as the hours since admission."""
-    feature, value, unit = reason["feature"], reason["value"], reason["unit"]
-    if feature == "oxygen":
-        label, decimals = _OXYGEN[tongue], 2
-    else:
-        known = catalogue().analytes
-        named = max((name for name in known if f"{feature}_".startswith(f"{name}_")), key=len, default=None)
-        if named is None:
-            return None
-        label, decimals = getattr(known[named], tongue), known[named].decimals
-    if value is None:
-        return f"{label} {_NOT_KNOWN[tongue]}"
-    shown = f"{value:.{decimals}f}" if isinstance(value, float | int) else value
-    return f"{label} {shown}" if unit in (None, "1", "{score}") else f"{label} {shown} {unit}"
 
 
 @asynccontextmanager

@@ -123,13 +123,12 @@ ALERT: dict[str, Any] = {
     "patient": "p-1",
     "ward": "OUH-M2",
     "title": {"en": "Possible infection", "da": "Mulig infektion"},
+    "suppressed": None,
     "score": {
         "reasons": [
-            {"feature": "lactate_last", "value": 3.1, "unit": "mmol/L"},
-            {"feature": "heart_rate", "value": 120.0, "unit": "/min"},
-            {"feature": "age", "value": None, "unit": None},
-            {"feature": "temperature", "value": 39.0, "unit": "Cel"},
-            {"feature": "rest", "value": None, "unit": None},
+            {"feature": "lactate_last", "text": {"en": "Lactate 3.1 mmol/L", "da": "Laktat 3,1 mmol/L"}},
+            {"feature": "heart_rate", "text": {"en": "Heart rate 120 /min", "da": "Puls 120 /min"}},
+            {"feature": "rest", "text": {"en": "Everything else together", "da": "Alt andet tilsammen"}},
         ]
     },
 }
@@ -143,14 +142,15 @@ def test_an_alert_is_a_line_in_the_readers_language_and_time():
         "rejst",
         "Mulig infektion",
         "(p-1, OUH-M2)",
-        "Laktat 3.1 mmol/L; Puls 120 /min; Temperatur 39.0 Cel",
+        "Laktat 3,1 mmol/L; Puls 120 /min",
     ]
     assert "Possible infection  (p-1, OUH-M2)  Lactate 3.1 mmol/L" in line(ALERT, "en", ZONE)
 
 
-def test_a_reason_without_a_value_says_that_it_is_not_known():
-    missing = {"feature": "mean_pressure_last", "value": None, "unit": "mm[Hg]"}
-    assert line(ALERT | {"score": {"reasons": [missing]}}, "en", ZONE).endswith("Mean arterial pressure not known")
+def test_an_alert_that_is_held_back_says_why():
+    held = ALERT | {"suppressed": {"reason": "repeat", "until": None}}
+    assert "raised (held back: repeat)" in line(held, "en", ZONE)
+    assert "rejst (holdt tilbage: repeat)" in line(held, "da", ZONE)
 
 
 def test_an_alert_that_ended_without_a_score_is_a_line_too():
