@@ -54,9 +54,9 @@ apart. The model that ships was fitted on all the training stays.
 
 ## What it does not know
 
-- It was made from one American hospital's intensive care, and it does not travel: on 700 stays of the challenge of 2012
-  (other units, other habits) the same training alerted in 82 % of the stays, and its highest score told death in
-  hospital with an AUROC of 0.60 (0.55 to 0.66). It needs shadow mode and its own calibration before it speaks elsewhere.
+- It was made from one American hospital's intensive care, and it does not travel: on 700 stays of the challenge of
+  2012 (other units, other habits) the same training alerted in 82 % of the stays, and its highest score told death in
+  hospital with an AUROC of 0.60 (0.55 to 0.66). It needs shadow mode and a calibration there before it speaks.
 - It knows how old each result is, and so something of when tests are ordered, but not how often; a hospital with other
   habits will shift it.
 - About a fifth of the septic stays are labelled from their first hours: for these there is nothing to see ahead.
