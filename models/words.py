@@ -36,6 +36,12 @@ _OTHERS: Final = {
     "sex_male": Text("Sex", "Køn"),
     "admitted_h": Text("Hours since admission", "Timer siden indlæggelse"),
     "unit_h": Text("Hours in this unit", "Timer på afsnittet"),
+    "waited_h": Text("Hours in hospital before this unit", "Timer på hospitalet før afsnittet"),
+    "creatinine_ratio_to_lowest_of_7_days": Text("Creatinine over lowest of 7 days", "Kreatinin over laveste i 7 dage"),
+    "creatinine_ratio_to_median_of_year": Text("Creatinine over median of a year", "Kreatinin over årets median"),
+    "creatinine_before": Text("Creatinine before", "Kreatinin før"),
+    "platelet_fall_percent": Text("Fall of platelets, %", "Fald i trombocytter, %"),
+    "platelets_highest": Text("Highest platelets before", "Højeste trombocytter før"),
     "oxygen": Text("Oxygen", "Ilt"),
     "pao2_fio2": Text("PaO2 over FiO2", "PaO2 over FiO2"),
     "vasopressor": Text("Vasopressor given", "Karsammentrækkende medicin gives"),
@@ -52,7 +58,8 @@ def worded(reason: Reason, record: Record) -> Reason:
     analyte = catalogue().analytes.get(name)
     if analyte is None:
         label = _OTHERS.get(reason.feature, Text(reason.feature.replace("_", " "), reason.feature.replace("_", " ")))
-        value = "" if reason.value is None or reason.feature in _BARE else f" {_number(reason.value, 0)}"
+        bare = reason.value is None or reason.feature in _BARE
+        value = "" if bare else f" {_plain(reason.value or 0.0)}"
         return replace(reason, text=Text(label.en + value, label.da + value.replace(".", ",")))
     trend = _trend(record, analyte) if isinstance(reason.value, float) else None
     return replace(reason, trend=trend, text=_sentence(reason, analyte, trend))
@@ -86,6 +93,11 @@ def _age(minutes: int) -> Text:
 
 def _number(value: float | str, decimals: int) -> str:
     return value if isinstance(value, str) else f"{value:.{decimals}f}"
+
+
+def _plain(value: float | str) -> str:
+    """What has no unit of the catalogue: with a decimal where it has one."""
+    return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
 
 
 def _trend(record: Record, analyte: Analyte) -> Trend | None:

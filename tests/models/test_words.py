@@ -58,3 +58,10 @@ def test_every_analyte_is_said_without_computer_spelling(name):
     analyte = catalogue().analytes[name]
     shown = amount(analyte.low, analyte)
     assert not set("[]{}*_") & set(shown.en + shown.da)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1.57, "1.6"), (2.0, "2"), (0.0, "0")])
+def test_a_number_without_a_unit_has_a_decimal_where_it_needs_one(value, shown):
+    _, english, danish = said("creatinine_ratio_to_lowest_of_7_days", value)
+    assert english == f"Creatinine over lowest of 7 days {shown}"
+    assert danish == f"Kreatinin over laveste i 7 dage {shown.replace('.', ',')}"
