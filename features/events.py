@@ -159,9 +159,7 @@ class Feedback(Message):
     alert: Identifier
     action: Literal["acknowledge", "snooze", "dismiss", "reopen", "comment"]
     by: Annotated[str, Field(max_length=200)] | None = None
-    reason: (
-        Literal["already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other"] | None
-    ) = None
+    reason: DismissalReason | None = None
     note: Annotated[str, Field(max_length=2000)] | None = None
     until: Instant | None = None
     at: Instant

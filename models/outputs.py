@@ -6,11 +6,13 @@ only fields that may differ when the same events are decided again.
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Severity = Literal["info", "warning", "critical"]
+#: What counts against a ward's budget.
+LOUD: Final[frozenset[Severity]] = frozenset({"warning", "critical"})
 #: What a model foresees, or not.
 Outcome = Literal["event", "no-event"]
 Trend = Literal["rising", "falling", "steady"]

@@ -114,7 +114,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         scored = None if over else scorer.score(record)
         score = None if scored is None else name(scorer, scored, record, occasion)
         scores += [score] if score and speaks else []
-        record, said = tell(Result(scorer, manners, scored, score), record, occasion)
+        policy = manners.policy(scorer.policy, record.stay)
+        record, said = tell(Result(scorer, manners, policy, scored, score), record, occasion)
         alerts += said
     return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends)
 

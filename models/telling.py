@@ -8,7 +8,7 @@ from features.events import Feedback
 from features.instants import render
 from features.record import Record
 from features.series import Entry
-from models.lifecycle import ENDED, Turn, Verdict, adopt, advance, is_open, leave, react
+from models.lifecycle import ENDED, Policy, Turn, Verdict, adopt, advance, is_open, leave, react
 from models.outputs import Alert, Answer, Evidence, Score, Suppressed, Text, Trigger, identify
 from models.quiet import Manners
 from models.scorer import Scored, Scorer
@@ -29,10 +29,14 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one scorer found of a patient; ``scored`` and ``score`` are ``None`` where it does not speak of them."""
+    """What one scorer found of a patient; ``scored`` and ``score`` are ``None`` where it does not speak of them.
+
+    ``policy`` has the levels that hold where the patient is.
+    """
 
     scorer: Scorer
     manners: Manners
+    policy: Policy
     scored: Scored | None
     score: Score | None
 
@@ -97,14 +101,12 @@ def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
         held_until=until,
         elsewhere=result.manners.told_elsewhere(record, scored.evidence),
     )
-    prefix = f"{kind}/"
-    told = {one.removeprefix(prefix): at for one, at in record.told.items() if one.startswith(prefix)}
     return advance(
-        result.manners.policy(result.scorer.policy, record.stay),
+        result.policy,
         result.manners.quiet,
         known,
         verdict,
-        told,
+        _told(record, kind),
         lambda: identify("alert", occasion.patient, kind, record.now, occasion.items),
     )
 
@@ -116,7 +118,8 @@ def _turned(
     kind = result.scorer.kind
     if turn.state is not None:
         said.append(_alert(result, turn, record, occasion, answer))
-    if turn.memory == record.alerts.get(kind) and not turn.told and not record.told:
+    as_it_was = turn.told is None or turn.told == _told(record, kind)
+    if as_it_was and turn.memory == record.alerts.get(kind):
         return record
     alerts = {one: other for one, other in record.alerts.items() if one != kind}
     if turn.memory is not None:
@@ -128,18 +131,23 @@ def _turned(
     return replace(record, alerts=alerts, told=told)
 
 
+def _told(record: Record, kind: str) -> dict[str, int]:
+    """When each finding of a kind was last told."""
+    prefix = f"{kind}/"
+    return {one.removeprefix(prefix): at for one, at in record.told.items() if one.startswith(prefix)}
+
+
 def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answer: Feedback | None = None) -> Alert:
     scorer, scored, memory = result.scorer, result.scored, turn.memory
     assert memory is not None
     assert turn.state is not None
     speaks = scored is not None and not scored.shadow
-    policy = result.manners.policy(scorer.policy, record.stay)
     return Alert(
         id=memory.id,
         sequence=memory.sequence,
         state=turn.state,
         kind=scorer.kind,
-        severity=policy.levels[memory.level].severity,
+        severity=result.policy.levels[memory.level].severity,
         patient=occasion.patient,
         encounter=record.stay.encounter,
         ward=record.stay.ward,

@@ -15,13 +15,12 @@ from features.encounter import StayEvent
 from features.events import Encounter
 from features.instants import DAY
 from features.instants import parse as parse_instant
+from models.outputs import LOUD
 from streams import intake
 from streams.desk import HEARTBEAT_KEY
 from streams.kafka import MAX_REQUEST
 from streams.reading import read_all
 from streams.settings import Settings
-
-_COUNTED = frozenset({"warning", "critical"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def burdens(
             days[ward] += max(0, end - start) / DAY
     wards: dict[str, str] = {}
     for alert in alerts:
-        if alert["severity"] in _COUNTED and alert["suppressed"] is None:
+        if alert["severity"] in LOUD and alert["suppressed"] is None:
             wards.setdefault(alert["id"], alert["ward"] or "")
     counts: dict[str, int] = defaultdict(int)
     for ward in wards.values():

@@ -13,9 +13,9 @@ from models.evaluation.critical import Critical
 from models.evaluation.draws import Draws, Floats, ratio
 from models.evaluation.run import Change, Outcome
 from models.evaluation.stays import SPOKEN, was_told
+from models.outputs import LOUD
 from models.utility import Interval
 
-_LOUD: Final = frozenset({"warning", "critical"})
 _BY_KIND: Final = attrgetter("kind", "id")
 
 
@@ -82,7 +82,7 @@ class _Alert:
 
     @property
     def loud(self) -> bool:
-        return any(was_told(one) and one.severity in _LOUD for one in self.changes)
+        return any(was_told(one) and one.severity in LOUD for one in self.changes)
 
     @property
     def critical(self) -> bool:

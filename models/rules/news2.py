@@ -4,15 +4,16 @@ The points are in ``news2.toml``. A component that is missing or too old makes t
 counted as 0, and the interval says what the score could be at most.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from features.record import ENCOUNTER, TIME, Record
 from features.series import Entry
-from models.outputs import Reason, Text
+from models.outputs import Text
+from models.rules.points import Part, reasons
 from models.rules.table import Line, Rule, Table
-from models.scorer import Scored, age_minutes, newest
+from models.scorer import Scored, newest
 
 #: FiO2 of room air; more than this is oxygen.
 _ROOM_AIR = 0.21
@@ -67,17 +68,6 @@ class News2Table(Table):
     consciousness: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one component adds: at least ``points``, at most ``most``, read from ``entry`` (``None``: unknown)."""
-
-    name: str
-    entry: Entry | None
-    unit: str | None
-    points: int
-    most: int
-
-
 class News2(Rule[News2Table]):
     """NEWS2 at the record's now, 0-20 points."""
 
@@ -103,79 +93,81 @@ class News2(Rule[News2Table]):
     def judge(self, record: Record) -> Scored:
         """The points, the band, and what the score could be at most."""
         parts = self._parts(record)
-        known = sum(part.points for part in parts)
+        known = sum(part.low for part in parts)
         most = sum(part.most for part in parts)
-        missing = [part.name for part in parts if part.entry is None]
+        missing = not all(part.entries for part in parts)
         return Scored(
             score=float(known),
-            band=_band(known, any(part.points == 3 for part in parts)),
-            abstained=bool(missing) and known < self.policy.levels[0].raise_at,
+            band=_band(known, any(part.low == 3 for part in parts)),
+            abstained=missing and known < self.policy.levels[0].raise_at,
             low=known,
-            high=sum(part.most if _grew_old(record, part) else part.points for part in parts),
+            high=sum(part.high for part in parts),
             interval=(float(known), float(most)),
-            title=_title(known, missing),
-            reasons=_reasons(parts, record.now),
-            evidence=tuple(part.entry for part in parts if part.entry is not None and part.points),
+            title=_title(known, missing=missing),
+            reasons=reasons(parts, record.now),
+            evidence=tuple(entry for part in parts if part.low for entry in part.entries),
         )
 
-    def _parts(self, record: Record) -> list[_Part]:
+    def _parts(self, record: Record) -> list[Part]:
         table = self.table
         oxygen = self._oxygen(record)
         parts = [self._saturation(record, oxygen), oxygen]
         parts += [
-            _measured(name, self._newest(record, name), getattr(table, name))
+            _measured(record, name, self._newest(record, name), getattr(table, name))
             for name in ("respiratory_rate", "systolic_pressure", "heart_rate", "temperature")
         ]
         level = self._newest(record, "consciousness")
         if level is None:
-            parts.append(_Part("consciousness", None, None, 0, max(table.consciousness.values())))
+            parts.append(_unknown(record, "consciousness", max(table.consciousness.values())))
         else:
             points = table.consciousness[level.text or ""]
-            parts.append(_Part("consciousness", level, None, points, points))
+            parts.append(Part("consciousness", points, points, points, (level,), level.text))
         return parts
 
-    def _saturation(self, record: Record, oxygen: _Part) -> _Part:
+    def _saturation(self, record: Record, oxygen: Part) -> Part:
         """SpO2, or the saturation of a blood gas where no SpO2 is known, on the patient's scale."""
         entry = self._newest(record, "spo2") or self._newest(record, "sao2")
         table = self.table
         if "hypercapnic" not in record.stay.flags:
-            return _measured("spo2", entry, table.spo2_scale_1)
-        on_air = _measured("spo2", entry, table.spo2_scale_2_on_air)
-        on_oxygen = _measured("spo2", entry, table.spo2_scale_2_on_oxygen)
-        if oxygen.entry is None:
-            return replace(on_air, most=on_oxygen.most)
-        return on_oxygen if oxygen.points else on_air
+            return _measured(record, "spo2", entry, table.spo2_scale_1)
+        on_air = _measured(record, "spo2", entry, table.spo2_scale_2_on_air)
+        on_oxygen = _measured(record, "spo2", entry, table.spo2_scale_2_on_oxygen)
+        if oxygen.entries:
+            return on_oxygen if oxygen.low else on_air
+        # A saturation that is known is unsure by the oxygen alone.
+        grew_old = _was_known(record, "oxygen" if on_air.entries else "spo2")
+        return replace(on_air, most=on_oxygen.most, high=on_oxygen.most if grew_old else on_air.low)
 
-    def _oxygen(self, record: Record) -> _Part:
+    def _oxygen(self, record: Record) -> Part:
         """Air or oxygen from FiO2 or flow, whichever is newer; none means unknown, not air."""
         fraction, flow = self._newest(record, "fio2"), self._newest(record, "oxygen_flow")
         entry = max(filter(None, (fraction, flow)), key=lambda one: (one.effective, one.issued), default=None)
         table = self.table.oxygen
         if entry is None:
-            return _Part("oxygen", None, None, table.air, table.oxygen)
+            return _unknown(record, "oxygen", table.oxygen)
         given = (entry.value or 0) > (_ROOM_AIR if entry is fraction else 0)
         points = table.oxygen if given else table.air
-        return _Part("oxygen", entry, "1" if entry is fraction else "L/min", points, points)
+        return Part("oxygen", points, points, points, (entry,), entry.value, "1" if entry is fraction else "L/min")
 
     def _newest(self, record: Record, analyte: str) -> Entry | None:
         return newest(record, analyte, self.table.reading.maximum_age_hours)
 
 
-def _grew_old(record: Record, part: _Part) -> bool:
-    """Whether what is unknown of a component was known and grew too old: only then may it hold an alert open.
-
-    A saturation that is known is unsure on scale 2 alone, by the oxygen.
-    """
-    unknown = part.name if part.entry is None else "oxygen"
-    series = (record.series.get(name) for name in _READ_FROM.get(unknown, (unknown,)))
-    return part.most > part.points and any(one is not None and one.last() is not None for one in series)
-
-
-def _measured(name: str, entry: Entry | None, scale: _Scale) -> _Part:
+def _measured(record: Record, name: str, entry: Entry | None, scale: _Scale) -> Part:
     if entry is None or entry.value is None:
-        return _Part(name, None, scale.unit, 0, scale.most)
+        return _unknown(record, name, scale.most)
     points = scale.read(entry.value)
-    return _Part(name, entry, scale.unit, points, points)
+    return Part(name, points, points, points, (entry,), entry.value, scale.unit)
+
+
+def _unknown(record: Record, name: str, most: int) -> Part:
+    return Part(name, 0, most if _was_known(record, name) else 0, most)
+
+
+def _was_known(record: Record, name: str) -> bool:
+    """Whether a component that is unknown was known and grew too old: only then may it hold an alert open."""
+    series = (record.series.get(one) for one in _READ_FROM.get(name, (name,)))
+    return any(one is not None and one.last() is not None for one in series)
 
 
 def _band(points: int, extreme: bool) -> str:
@@ -187,23 +179,7 @@ def _band(points: int, extreme: bool) -> str:
     return "low-medium" if extreme else "low"
 
 
-def _title(points: int, missing: list[str]) -> Text:
+def _title(points: int, *, missing: bool) -> Text:
     if missing:
         return Text(f"NEWS2 at least {points}", f"NEWS2 mindst {points}")
     return Text(f"NEWS2 {points}", f"NEWS2 {points}")
-
-
-def _reasons(parts: list[_Part], now: int) -> tuple[Reason, ...]:
-    """The components with points, the weightiest first."""
-    found = [
-        Reason(
-            feature=part.name,
-            value=part.entry.text if part.entry.value is None else part.entry.value,
-            unit=part.unit,
-            age_minutes=age_minutes(part.entry, now),
-            contribution=float(part.points),
-        )
-        for part in parts
-        if part.entry is not None and part.points
-    ]
-    return tuple(sorted(found, key=lambda reason: (-reason.contribution, reason.feature)))

@@ -81,12 +81,12 @@ def total(score: str, parts: Iterable[Part], now: int, calls_at: int) -> Scored:
         high=sum(part.high for part in parts),
         interval=(float(low), float(most)),
         title=least if low < most else Text(f"{score} {low}", f"{score} {low}"),
-        reasons=_reasons(parts, now),
+        reasons=reasons(parts, now),
         evidence=tuple(entry for part in parts if part.low for entry in part.entries),
     )
 
 
-def _reasons(parts: Iterable[Part], now: int) -> tuple[Reason, ...]:
+def reasons(parts: Iterable[Part], now: int) -> tuple[Reason, ...]:
     """The components with points, the weightiest first."""
     found = [
         Reason(

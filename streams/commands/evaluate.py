@@ -1,14 +1,14 @@
 """`vagt evaluate`: judge models on the stays that they did not see, and write a report for each."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from streams.commands.plain import fail, plain_failures, settings
+from streams.commands.plain import fail, plain_failures, settings, watched
 
 if TYPE_CHECKING:
     from models.datasets import Stay
@@ -124,16 +124,7 @@ def _judged(stays: "list[Stay]", jobs: int, source: str) -> "list[Outcome]":
 
     if not stays:
         fail(f"There is no test stay of {source} there.")
-    return list(_watched(batch(stays, jobs), f"stays of {source} judged", len(stays)))
-
-
-def _watched(items: "Iterable[Outcome]", what: str, total: int) -> "Iterator[Outcome]":
-    """The items, with a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    yield from track(items, description=what, total=total, console=console, disable=not console.is_terminal)
+    return list(watched(batch(stays, jobs), f"stays of {source} judged", len(stays)))
 
 
 def _report(

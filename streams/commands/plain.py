@@ -1,13 +1,15 @@
 """What can be expected to fail, told to the person at the terminal in a sentence and not as a traceback."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+
+_Item = TypeVar("_Item")
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -57,3 +59,12 @@ def plain_failures() -> Iterator[None]:
         fail(f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         fail(error if error.filename is None else f"{error.filename}: {error.strerror}.")
+
+
+def watched(items: Iterable[_Item], what: str, total: int | None = None) -> Iterator[_Item]:
+    """The items, with a progress bar on standard error if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(items, description=what, total=total, console=console, disable=not console.is_terminal)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
+
+from streams.commands.plain import watched
 
 train = typer.Typer(help="Train a model on data sets.")
 
@@ -34,7 +36,7 @@ def train_infection(
     from models.matrix import build
     from models.train import train as fit
 
-    matrix = build(_watched(open_source("cinc2019", data), "stays read"), jobs)
+    matrix = build(watched(open_source("cinc2019", data), "stays read"), jobs)
     typer.echo(f"{len(matrix.x)} hours of {len(matrix.patients)} stays; fitting")
     trained = fit(matrix, "infection", CINC2019, test_apart=test_apart)
     save(out, trained.manifest, trained.model, card(trained.manifest))
@@ -59,7 +61,7 @@ def _desert(kind: str) -> Callable[..., None]:
         from models.desert.train import train as fit
 
         sets = [
-            (source, build(_watched(open_source(name, path), f"stays of {name}"), jobs))
+            (source, build(watched(open_source(name, path), f"stays of {name}"), jobs))
             for name, path, source in (("cinc2019", cinc2019, CINC2019), ("cinc2012", cinc2012, CINC2012))
         ]
         typer.echo(f"{sum(len(hours.x) for _, hours in sets)} hours; fitting")
@@ -88,10 +90,3 @@ def train_surprise(
 
     train_on({"cinc2019": cinc2019, "cinc2012": cinc2012}, out, jobs)
     typer.echo(f"Wrote {out}")
-
-
-def _watched(items: Any, what: str, total: int | None = None) -> Any:
-    """The items, with a progress bar on a terminal."""
-    from rich.progress import track
-
-    return track(items, description=what, total=total, disable=not typer.get_text_stream("stderr").isatty())
