@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test lint format load locks clean
+.PHONY: run test lint format load sbom audit fuzz locks clean
 
 run: .venv/.installed
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
@@ -25,6 +25,18 @@ format: .venv/.installed-dev
 # The service beside a bare echo: see docs/load.md.
 load: .venv/.installed-dev
 	$(BIN)/python -m load_tests.latency
+
+# What the product is made of (CycloneDX): see docs/supply-chain.md.
+sbom: .venv/.installed
+	$(BIN)/python -m deploy.sbom
+
+# Known vulnerabilities of the locked packages. OFFLINE=1 allows that nobody could be asked.
+audit: .venv/.installed-dev
+	@OFFLINE="$(OFFLINE)" $(BIN)/python -m deploy.audit
+
+# Ten minutes for each input parser, or MINUTES.
+fuzz: .venv/.installed-dev
+	$(BIN)/python -m load_tests.fuzz --minutes $(or $(MINUTES),10)
 
 # Takes the newest versions that pyproject.toml allows.
 locks: .venv/.installed-dev

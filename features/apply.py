@@ -38,6 +38,8 @@ def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10
     else:
         ticked = isinstance(event, Tick) and now > record.now
         applied = Applied(at(record, now), _TICKED if ticked else frozenset())
+    if event.sealed is not None and event.sealed != applied.record.sealed:
+        applied = replace(applied, record=replace(applied.record, sealed=event.sealed))
     if now > applied.record.next_expiry:
         return replace(applied, record=expire(applied.record))
     return applied

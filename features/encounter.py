@@ -9,6 +9,9 @@ import msgspec
 from features.events import Encounter
 from features.instants import DAY
 
+#: Encounter records that are kept of a patient; a stay has some dozens, and what they add up to is never lost.
+MOST_EVENTS = 250
+
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -55,6 +58,18 @@ class StayEvent(msgspec.Struct, frozen=True, array_like=True):
     def order(self) -> tuple[int, int, str]:
         """Where the record stands among the others, however it arrived."""
         return (self.at, self.issued, self.id)
+
+    @staticmethod
+    def bounded(events: tuple["StayEvent", ...]) -> tuple["StayEvent", ...]:
+        """The records without the oldest that tells nothing any more, once there is one too many."""
+        if len(events) <= MOST_EVENTS:
+            return events
+        stay = fold(events)
+        for place in range(len(events) - 1):
+            fewer = events[:place] + events[place + 1 :]
+            if fold(fewer) == stay:
+                return fewer
+        return events[1:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ here.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -36,7 +36,13 @@ def _day(text: Any) -> date:
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+#: A text that is shown or carried on, sealed or not; nothing of a patient's record may be without a bound.
+Label = Annotated[str, Field(max_length=1000)]
 Version = Annotated[int, Field(ge=0, lt=2**53)]
+#: The identifier of a patient as only who holds the key can read it.
+Sealed = Annotated[str, Field(max_length=2000)]
+
+_Model = TypeVar("_Model", bound="Message")
 
 #: The statuses that take a value away.
 WITHDRAWN = frozenset({"cancelled", "entered-in-error"})
@@ -55,7 +61,18 @@ class Coding(Message):
     code: Identifier
 
 
-class Observation(Message):
+class Told(Message):
+    """What all that is told of a patient has in common.
+
+    ``origin`` is ``vagt`` on what this service, or a door of it, wrote. Where ``patient`` is a pseudonym, ``sealed`` is
+    whose it is.
+    """
+
+    origin: Label | None = None
+    sealed: Sealed | None = None
+
+
+class Observation(Told):
     """A laboratory result or a vital sign; a higher ``version`` of the same ``id`` replaces the lower one."""
 
     type: Literal["observation"]
@@ -72,11 +89,9 @@ class Observation(Message):
     effective: Instant
     issued: Instant
     issued_assumed: bool = Field(default=False, alias="issuedAssumed")
-    performer: str | None = None
-    #: ``vagt`` on what a door of this service wrote.
-    origin: str | None = None
-    requisition: str | None = None
-    device: str | None = None
+    performer: Label | None = None
+    requisition: Label | None = None
+    device: Label | None = None
 
     @model_validator(mode="after")
     def _has_a_result_unless_withdrawn(self) -> "Observation":
@@ -91,7 +106,7 @@ class Observation(Message):
         return self.issued
 
 
-class Encounter(Message):
+class Encounter(Told):
     """An admission, a move, a discharge; a field that is left out keeps its earlier value."""
 
     type: Literal["encounter"]
@@ -101,11 +116,13 @@ class Encounter(Message):
     patient: Identifier
     encounter: Identifier | None = None
     into: Identifier | None = None
+    #: What ``sealed`` is to ``patient``, of the patient named in ``into``.
+    into_sealed: Sealed | None = Field(default=None, alias="intoSealed")
     at: Instant
     issued: Instant
-    ward: str | None = None
-    bed: str | None = None
-    name: str | None = None
+    ward: Label | None = None
+    bed: Label | None = None
+    name: Label | None = None
     unit_type: Literal["ward", "emergency", "icu", "dialysis", "maternity", "paediatric"] | None = Field(
         default=None, alias="unitType"
     )
@@ -127,7 +144,7 @@ class Encounter(Message):
         return self.issued
 
 
-class Treatment(Message):
+class Treatment(Told):
     """A treatment that was started or stopped; a higher ``version`` of the same ``id`` replaces the lower one."""
 
     type: Literal["treatment"]
@@ -149,7 +166,7 @@ class Treatment(Message):
 DismissalReason = Literal["already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other"]
 
 
-class Feedback(Message):
+class Feedback(Told):
     """What somebody did about an alert; ``until`` ends a snooze."""
 
     type: Literal["feedback"]
@@ -178,7 +195,7 @@ class Feedback(Message):
         return self.at
 
 
-class Handover(Message):
+class Handover(Told):
     """What the service tells a patient's partition of another patient, who was merged into this one.
 
     ``version`` numbers the handovers of a patient, ``path`` is the patient who hands over, then those who were merged
@@ -202,7 +219,7 @@ class Handover(Message):
         return self.at
 
 
-class Tick(Message):
+class Tick(Told):
     """Time has come so far for this patient."""
 
     type: Literal["tick"]
@@ -218,10 +235,21 @@ class Tick(Message):
         return self.at
 
 
+class Control(Message):
+    """What speaks to the service itself; it is written to every partition. ``erase`` removes the patient ``of``."""
+
+    type: Literal["control"]
+    id: Identifier
+    version: Version = 1
+    action: Literal["erase"]
+    of: Identifier
+    at: Instant
+
+
 Event = Observation | Encounter | Treatment | Feedback | Handover | Tick
 
 #: Types that the contract names and this release does not act on: refused, never dropped in silence.
-NOT_YET = frozenset({"note", "score", "control"})
+NOT_YET = frozenset({"note", "score"})
 
 _MODELS: Mapping[str, type[Event]] = {
     "observation": Observation,
@@ -253,6 +281,21 @@ def parse(item: Any, key: str) -> Event:
         if isinstance(kind, str) and kind in NOT_YET:
             raise Refused("unsupported", f"this release does not act on the type {kind}")
         raise Refused("schema", f"type: must be one of {', '.join(_MODELS)}")
+    return _valid(model, item)
+
+
+def parse_control(item: Any) -> Control:
+    """A record of ``events`` that speaks to the service itself.
+
+    Raises:
+        Refused: ``schema``, with the field at fault.
+    """
+    if not isinstance(item, Mapping):
+        raise Refused("schema", "a control record holds one JSON object")
+    return _valid(Control, item)
+
+
+def _valid(model: type[_Model], item: Mapping[str, Any]) -> _Model:
     try:
         return model.model_validate(item)
     except ValidationError as error:

@@ -12,7 +12,7 @@ import msgspec
 from features.alert import AlertMemory
 from features.encounter import Stay, StayEvent, fold
 from features.instants import DAY
-from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen
+from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen, within_bounds
 from features.treatment import TreatmentEvent
 from features.versions import earliest
 
@@ -47,6 +47,10 @@ class Record:
     #: The number of the last handover to another patient, and of the last one heard from each.
     handed: int = 0
     heard: Mapping[str, int] = field(default_factory=dict)
+    #: The random name under which the audit speaks of this patient.
+    subject: str | None = None
+    #: The patient's identifier, sealed, where the record is kept under a pseudonym.
+    sealed: str | None = None
     #: Nothing is to leave up to this instant; spares the search on every event.
     next_expiry: int = _NEVER
 
@@ -120,7 +124,7 @@ def with_series(record: Record, changed: Mapping[str, Series], now: int) -> Reco
     # Each observation comes through here: the constructor is several times as quick as replace().
     return Record(
         now,
-        {**record.series, **changed},
+        within_bounds({**record.series, **changed}),
         record.events,
         record.stay,
         record.treatments,
@@ -129,6 +133,8 @@ def with_series(record: Record, changed: Mapping[str, Series], now: int) -> Reco
         record.absorbed,
         record.handed,
         record.heard,
+        record.subject,
+        record.sealed,
         min(record.next_expiry, _next_expiry(changed)),
     )
 
@@ -166,6 +172,9 @@ class _Stored(msgspec.Struct, array_like=True):
     absorbed: tuple[str, ...]
     handed: int
     heard: dict[str, int]
+    #: What was added later stands last and may be left out: a release before it reads the form all the same.
+    subject: str | None = None
+    sealed: str | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -187,6 +196,8 @@ def encode(record: Record) -> bytes:
             record.absorbed,
             record.handed,
             dict(record.heard),
+            record.subject,
+            record.sealed,
         )
     )
 
@@ -199,7 +210,7 @@ def decode(stored: bytes) -> Record:
     """
     try:
         form = _DECODER.decode(stored)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(_why_not(stored, error)) from None
     if form.format != FORMAT:
         raise ValueError(_other_form(form.format))
@@ -215,6 +226,8 @@ def decode(stored: bytes) -> Record:
         absorbed=form.absorbed,
         handed=form.handed,
         heard=form.heard,
+        subject=form.subject,
+        sealed=form.sealed,
         next_expiry=_next_expiry(series),
     )
 
@@ -223,10 +236,10 @@ class _Form(msgspec.Struct, array_like=True):
     format: int
 
 
-def _why_not(stored: bytes, error: msgspec.DecodeError) -> str:
+def _why_not(stored: bytes, error: Exception) -> str:
     try:
         form = msgspec.msgpack.decode(stored, type=_Form).format
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         form = FORMAT
     return f"a stored record cannot be read: {error}" if form == FORMAT else _other_form(form)
 

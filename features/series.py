@@ -5,7 +5,7 @@ id), so the order in which they arrived leaves no trace.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from operator import attrgetter
 
@@ -20,6 +20,9 @@ KEPT_LONG = 400 * DAY
 LONG_LIVED = frozenset({"creatinine"})
 #: One a minute for 72 hours: beyond it the oldest become daily extremes early, so that all stays bounded.
 MOST_ENTRIES = 72 * 60
+#: Of one patient, all analytes together: ten signs a minute for 72 hours. Beyond it the largest series gives up its
+#: oldest early. A record is written whole at each checkpoint, so a greater one would hold up other patients.
+MOST_BYTES = 4 * 1024 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -49,6 +52,21 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return (self.effective, self.code, self.value, self.text, self.comparator)
 
     @property
+    def size(self) -> int:
+        """The bytes of its stored form, about."""
+        named = len(self.id) + len(self.source or "") + len(self.device or "") + len(self.text or "")
+        # Four times the letters is the most that they can be; nobody who keeps to plain ones pays for it.
+        return _ENTRY_BYTES + (named if self._is_plain() else 4 * named)
+
+    def _is_plain(self) -> bool:
+        return (
+            self.id.isascii()
+            and (self.source is None or self.source.isascii())
+            and (self.device is None or self.device.isascii())
+            and (self.text is None or self.text.isascii())
+        )
+
+    @property
     def content(self) -> tuple[object, ...]:
         """What may not change without a new version."""
         value = self.value if self.sent is None else self.sent
@@ -64,6 +82,10 @@ class Extremes(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: The merged patient whose values they were, ``None`` for the patient's own.
     source: str | None = None
 
+
+#: An entry without its names, and a day's extremes, as stored.
+_ENTRY_BYTES = 60
+_DAY_BYTES = 40
 
 _ORDER = attrgetter("effective", "issued", "id")
 _EFFECTIVE = attrgetter("effective")
@@ -83,6 +105,16 @@ class Series:
         if all(day.source is None for day in self.days):
             return self.days
         return join((), (Extremes(day.day, day.low, day.high) for day in self.days))
+
+    @cached_property
+    def weight(self) -> int:
+        """The bytes of the entries' stored form, about."""
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the whole stored form, about."""
+        return self.weight + _DAY_BYTES * len(self.days)
 
     @cached_property
     def by_id(self) -> dict[str, Entry]:
@@ -121,6 +153,7 @@ class Series:
         """With the newest entry, as nearly all are: what was derived from the others is carried over."""
         after = Series((*self.entries, entry), self.days)
         after.by_id = {**self.by_id, entry.id: entry}
+        after.weight = self.weight + entry.size
         if entry.value is not None:
             after.times, after.values = [*self.times, entry.effective], [*self.values, entry.value]
         return after
@@ -135,6 +168,12 @@ class Series:
             return self
         return self._expire_first(bisect_left(self.entries, horizon, key=_EFFECTIVE))
 
+    def lighter(self) -> "Series":
+        """With its oldest as daily extremes, a sixteenth of all; without the oldest extremes when there is no more."""
+        if self.entries:
+            return self._expire_first(len(self.entries) // 16 + 1)
+        return Series((), self.days[len(self.days) // 2 + 1 :])
+
     def _expire_first(self, number: int) -> "Series":
         if number <= 0:
             return self
@@ -143,6 +182,7 @@ class Series:
         after.by_id = self.by_id.copy()
         for entry in gone:
             del after.by_id[entry.id]
+        after.weight = self.weight - sum(entry.size for entry in gone)
         numeric = sum(entry.value is not None for entry in gone)
         after.times, after.values = self.times[numeric:], self.values[numeric:]
         return after
@@ -151,6 +191,21 @@ class Series:
         """Without the extremes of the days before ``day``."""
         cut = bisect_left(self.days, day, key=_DAY)
         return Series(self.entries, self.days[cut:]) if cut else self
+
+
+def within_bounds(series: Mapping[str, Series]) -> Mapping[str, Series]:
+    """The series of a patient, or as much of the newest of them as may be kept: one flood leaves the others alone."""
+    most = MOST_BYTES
+    size = sum(one.size for one in series.values())
+    if size <= most:
+        return series
+    fewer = dict(series)
+    while size > most:
+        largest = max(fewer, key=lambda name: (fewer[name].size, name))
+        lighter = fewer[largest].lighter()
+        size += lighter.size - fewer[largest].size
+        fewer[largest] = lighter
+    return fewer
 
 
 def widen(days: tuple[Extremes, ...], entries: Iterable[Entry]) -> tuple[Extremes, ...]:

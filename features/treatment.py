@@ -7,6 +7,8 @@ import msgspec
 
 from features.events import Treatment
 
+#: Treatment records that are kept of a patient: a week of a new one every twenty minutes.
+MOST_EVENTS = 500
 #: The system of codes in which rules name treatments.
 ATC = "http://www.whocc.no/atc"
 
@@ -33,6 +35,16 @@ class TreatmentEvent(msgspec.Struct, frozen=True, array_like=True):
     def order(self) -> tuple[int, int, str]:
         """Where the record stands among the others, however it arrived."""
         return (self.at, self.issued, self.id)
+
+    @staticmethod
+    def bounded(events: tuple["TreatmentEvent", ...]) -> tuple["TreatmentEvent", ...]:
+        """The records without the oldest that a later one of the same code follows, once there is one too many."""
+        if len(events) <= MOST_EVENTS:
+            return events
+        newest = {(event.system, event.code): place for place, event in enumerate(events)}
+        followed = (place for place, event in enumerate(events) if newest[event.system, event.code] > place)
+        place = next(followed, 0)
+        return events[:place] + events[place + 1 :]
 
 
 @dataclass(frozen=True, slots=True)

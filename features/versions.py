@@ -15,7 +15,7 @@ _Any = TypeVar("_Any", StayEvent, TreatmentEvent, Entry)
 
 
 def put(kept: tuple[_Kept, ...], entry: _Kept) -> tuple[_Kept, ...]:
-    """With an entry, in order; a higher version of the same id replaces the lower one.
+    """With an entry, in order; a higher version of the same id replaces the lower one. Of too many the oldest goes.
 
     Raises:
         Refused: ``conflict``, the same version says something else.
@@ -31,7 +31,7 @@ def put(kept: tuple[_Kept, ...], entry: _Kept) -> tuple[_Kept, ...]:
             return kept
     others = [one for one in kept if one is not known]
     insort(others, entry, key=lambda one: one.order())
-    return tuple(others)
+    return entry.bounded(tuple(others))
 
 
 def earliest(one: _Any, other: _Any) -> _Any:

@@ -1,17 +1,23 @@
 """A model as it ships: the LightGBM text file, the manifest that says what it is, and a card for people."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import lightgbm as lgb
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features import vector
+from models.signing import KeyFileError, signer
 
 MODEL = "model.txt"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+#: The signature of the manifest's bytes, which name the hash of every file that is loaded.
+SIGNATURE = "manifest.sig"
+
+_Shape = TypeVar("_Shape", bound=BaseModel)
 
 
 class ArtefactError(ValueError):
@@ -150,17 +156,92 @@ class Manifest(_Frozen):
     sha256: str
 
 
-def load(folder: Path) -> tuple[Manifest, lgb.Booster]:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose models are loaded: those that a release's key signed, or one of a deployment's own.
+
+    Args:
+        keys: the folder of the deployment's own public keys.
+        unsigned: a candidate that nobody signed yet is loaded, to be judged: never by a worker.
+    """
+
+    keys: Path | None = None
+    unsigned: bool = False
+
+
+RELEASES: Final = Trust()
+UNSIGNED: Final = Trust(unsigned=True)
+
+
+def read_manifest(folder: Path, trust: Trust) -> bytes:
+    """The bytes of a folder's manifest, once somebody who is trusted has signed them.
+
+    Raises:
+        ArtefactError: nobody has.
+    """
+    data = _read(folder, MANIFEST)
+    if not trust.unsigned:
+        _signer(folder, data, trust)
+    return data
+
+
+def signed_by(folder: Path, trust: Trust) -> str:
+    """The name of the trusted key that signed the manifest of a folder.
+
+    Raises:
+        ArtefactError: none did.
+    """
+    return _signer(folder, _read(folder, MANIFEST), trust)
+
+
+def _signer(folder: Path, data: bytes, trust: Trust) -> str:
+    if not folder.joinpath(SIGNATURE).exists():
+        raise ArtefactError(f"the model in {folder} is not signed: `vagt models sign` signs it")
+    try:
+        by = signer(data, _read(folder, SIGNATURE), trust.keys)
+    except KeyFileError as error:
+        raise ArtefactError(f"the model in {folder} cannot be verified: {error}") from None
+    if by is None:
+        raise ArtefactError(f"the model in {folder} is not signed by a key that is trusted, or was changed since")
+    return by
+
+
+def read_part(folder: Path, name: str, sha256_hex: str) -> bytes:
+    """A file of an artefact whose manifest names its hash.
+
+    Raises:
+        ArtefactError: the file is not the one that the manifest was written for.
+    """
+    data = _read(folder, name)
+    found = sha256(data).hexdigest()
+    if found != sha256_hex:
+        raise ArtefactError(f"the model in {folder}: {name} has the hash {found}, the manifest says {sha256_hex}")
+    return data
+
+
+def parsed(shape: type[_Shape], folder: Path, data: bytes) -> _Shape:
+    """A part of an artefact in this release's form.
+
+    Raises:
+        ArtefactError: it has another form.
+    """
+    try:
+        return shape.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtefactError(f"the model in {folder} is of another release: {where}: {first['msg']}") from None
+
+
+def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, lgb.Booster]:
     """The manifest and the model of a folder.
 
     Raises:
-        ArtefactError: the hash is not the manifest's, or the features are not those of this release.
+        ArtefactError: nobody who is trusted signed it, a file is not the one that was signed or is not there, or the
+            features are not those of this release.
     """
-    manifest = Manifest.model_validate_json(folder.joinpath(MANIFEST).read_bytes())
-    stored = folder.joinpath(MODEL).read_bytes()
-    found = sha256(stored).hexdigest()
-    if found != manifest.sha256:
-        raise ArtefactError(f"model {manifest.name}: its hash is {found}, the manifest says {manifest.sha256}")
+    manifest = parsed(Manifest, folder, read_manifest(folder, trust))
+    stored = read_part(folder, MODEL, manifest.sha256)
     unknown = sorted(set(manifest.features) - set(vector.NAMES))
     if manifest.features_version != vector.VERSION or unknown:
         raise ArtefactError(
@@ -170,8 +251,16 @@ def load(folder: Path) -> tuple[Manifest, lgb.Booster]:
 
 
 def save(folder: Path, manifest: Manifest, model: str, card: str) -> None:
-    """Write an artefact; the manifest's hash must be that of ``model``."""
+    """Write an artefact, unsigned; the manifest's hash must be that of ``model``."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath(MODEL).write_text(model)
     folder.joinpath(MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    folder.joinpath(SIGNATURE).unlink(missing_ok=True)
     folder.joinpath(CARD).write_text(card)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return folder.joinpath(name).read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"the model in {folder}: {name} cannot be read: {error.strerror}") from None

@@ -10,7 +10,7 @@ from features.instants import HOUR
 from features.record import ENCOUNTER, TIME, Record
 from features.series import KEPT, Entry
 from features.vector import FEATURES, NAMES, vector
-from models.artefact import Manifest, load
+from models.artefact import RELEASES, Manifest, Trust, load
 from models.desert.outcomes import OUTCOMES
 from models.lifecycle import Level, Policy
 from models.outputs import ModelRef, Outcome, Reason, Text
@@ -41,10 +41,14 @@ _SHARED = _Shared()
 
 
 class Boosted:
-    """One artefact, loaded once, called for each record."""
+    """One artefact, loaded once, called for each record.
 
-    def __init__(self, folder: Path) -> None:
-        self.manifest, booster = load(folder)
+    Raises:
+        ArtefactError: it must not be loaded.
+    """
+
+    def __init__(self, folder: Path, trust: Trust = RELEASES) -> None:
+        self.manifest, booster = load(folder, trust)
         self._row = SingleRow(booster)
         manifest = self.manifest
         self.kind = manifest.kind

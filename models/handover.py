@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from features.alert import AlertMemory
-from features.events import Event, Feedback, Handover
+from features.events import Encounter, Event, Feedback, Handover
 from features.instants import render
 from features.merge import news, packed
 from features.record import Record
@@ -33,7 +33,10 @@ def hand_over(
         contents.append((was, {"takenBack": (patient, *before.absorbed)}))
     if into is not None and was != into:
         whole = replace(news(Record(), after), alerts={**adopted, **after.alerts}, told=after.told)
-        contents += [(into, {"state": state}) for state in packed(whole)]
+        # The other may be known by nothing else yet, and an alert of nobody finds nobody.
+        sealed = next((one.into_sealed for one in used if isinstance(one, Encounter) and one.into == into), None)
+        known = {} if sealed is None else {"sealed": sealed}
+        contents += [(into, {"state": state, **known}) for state in packed(whole)]
         after = replace(after, alerts={}, told={})
     elif into is not None:
         part = replace(news(before, after), alerts=adopted)

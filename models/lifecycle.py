@@ -24,6 +24,8 @@ _ANSWERED = _SILENT | {"acknowledged"}
 #: Reasons for holding an alert back that end with time.
 _TIMED = frozenset({"lockout", "repeat"})
 _NEVER = 2**62
+#: Answers to one alert that are known again when they are repeated.
+_MOST_ANSWERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def react(quiet: Quiet, alert: AlertMemory, feedback: Feedback, now: int) -> Tur
     if feedback.id in alert.feedback or not is_open(alert) or feedback.action == "comment":
         return Turn(alert)
     # One that changes nothing is remembered too: sent again, it must not change what came after it.
-    seen = msgspec.structs.replace(alert, feedback=(*alert.feedback, feedback.id))
+    seen = msgspec.structs.replace(alert, feedback=(*alert.feedback, feedback.id)[-_MOST_ANSWERS:])
     answered = msgspec.structs.replace(seen, sequence=alert.sequence + 1, snoozed_until=0)
     locked = {"quiet_until": now + quiet.lockout, "quiet_level": alert.level}
     match feedback.action:

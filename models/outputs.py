@@ -143,7 +143,8 @@ class Alert:
     """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap.
 
     ``score`` is ``None`` where the rule does not score this patient any more; ``answer`` is there on the change that
-    somebody's feedback made.
+    somebody's feedback made. ``sealed`` gives the patient's identifier back to who holds the key, where ``patient`` is
+    a pseudonym.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Alert:
     trigger: Trigger
     suppressed: Suppressed | None = None
     answer: Answer | None = None
+    sealed: str | None = None
     emitted: str = ""
 
 

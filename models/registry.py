@@ -4,42 +4,77 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from models.artefact import RELEASES, UNSIGNED, ArtefactError, Trust
 from models.boosted import Boosted
 from models.rules.all import RULES
 from models.rules.critical_result import CriticalResult
 from models.scorer import Scorer
 from models.surprise import Surprise
+from models.surprise_artefact import TABLES
 
 _HERE: Final = Path(__file__).parent
-#: The models that foresee a blood test's result, by the folders of their artefacts.
-_DESERT: Final = (
-    "aki_risk",
-    "hyperkalaemia_risk",
-    "haemoglobin_drop_risk",
-    "thrombocytopenia_risk",
-    "lactate_risk",
+#: Where the artefacts of a release lie: the infection model (HAIR), then the models of blood tests (DESERT).
+FOLDERS: Final = tuple(
+    _HERE / name
+    for name in (
+        "infection",
+        "aki_risk",
+        "hyperkalaemia_risk",
+        "haemoglobin_drop_risk",
+        "thrombocytopenia_risk",
+        "lactate_risk",
+        "result_surprise",
+    )
 )
 
 
 @cache
-def infection() -> Boosted:
-    """The infection model, HAIR."""
-    return Boosted(_HERE / "infection")
+def opened(folder: Path, trust: Trust = RELEASES) -> Boosted | Surprise:
+    """The model in a folder.
+
+    Raises:
+        ArtefactError: it must not be loaded.
+    """
+    return (Surprise if folder.joinpath(TABLES).exists() else Boosted)(folder, trust)
 
 
-@cache
-def desert() -> tuple[Scorer, ...]:
-    """The models of blood tests, DESERT."""
-    return (
-        *(Boosted(_HERE / folder) for folder in _DESERT),
-        Surprise(_HERE / "result_surprise"),
-    )
+def trained(trust: Trust = RELEASES) -> tuple[Boosted | Surprise, ...]:
+    """The models of the release, each in its place.
+
+    Raises:
+        ArtefactError: one must not be loaded, or is not the one whose place it has.
+    """
+    found = tuple(opened(folder, trust) for folder in FOLDERS)
+    for folder, one in zip(FOLDERS, found, strict=True):
+        if one.model.name != folder.name.replace("_", "-"):
+            raise ArtefactError(f"the model in {folder} is another: {one.model.name}")
+    return found
 
 
-def shipped(critical_results: str | None = None) -> tuple[Scorer, ...]:
+def shipped(critical_results: str | None = None, keys: Path | None = None) -> tuple[Scorer, ...]:
     """Every scorer, in the order in which they are judged and their scores appear.
 
-    ``critical_results`` names the list of critical results: one that ships, or a region's own file.
+    Args:
+        critical_results: the name of the list of critical results: one that ships, or a region's own file.
+        keys: the folder of a deployment's own public keys, trusted beside the release's.
+
+    Raises:
+        ArtefactError: a model must not be loaded.
     """
     rules = (CriticalResult(critical_results) if rule is CriticalResult else rule() for rule in RULES)
-    return (infection(), *desert(), *(rule for rule in rules if rule.table.switched_on))
+    return (*trained(Trust(keys)), *(rule for rule in rules if rule.table.switched_on))
+
+
+def scorers(folder: Path | None = None) -> tuple[Scorer, ...]:
+    """Every scorer, with the candidate in a folder, signed or not, in place of the one of its kind: to be judged.
+
+    Raises:
+        ArtefactError: a model must not be loaded, or there is none of the candidate's kind.
+    """
+    others = shipped()
+    if folder is None:
+        return others
+    candidate = opened(folder, UNSIGNED)
+    if candidate.kind not in {one.kind for one in others}:
+        raise ArtefactError(f"the model in {folder} is of a kind that this release has not: {candidate.kind}")
+    return tuple(candidate if one.kind == candidate.kind else one for one in others)

@@ -14,6 +14,7 @@ from typing import Final
 
 from features.catalogue import catalogue
 from features.record import Record
+from models.artefact import RELEASES, Trust
 from models.lifecycle import Level, Policy
 from models.likelihood import Likelihood, Weighed
 from models.outputs import ModelRef, Reason, Text
@@ -46,14 +47,14 @@ class Surprise:
     """The artefact, loaded once, called for each record.
 
     Raises:
-        ArtefactError: a file is not the one that the manifest was written for, or is of another release.
+        ArtefactError: it must not be loaded.
     """
 
     kind = KIND
     inputs = frozenset(ANALYTES)
 
-    def __init__(self, folder: Path) -> None:
-        self.manifest, self._tables, booster = load(folder)
+    def __init__(self, folder: Path, trust: Trust = RELEASES) -> None:
+        self.manifest, self._tables, booster = load(folder, trust)
         manifest = self.manifest
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
         self.policy = Policy((Level(manifest.severity, manifest.threshold, manifest.clear_below),))

@@ -1,13 +1,25 @@
 """The surprise of results as it ships: LightGBM's text, the tables of what is expected, and the manifest."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal
 
 import lightgbm as lgb
 from pydantic import BaseModel, ConfigDict
 
-from models.artefact import CARD, MANIFEST, MODEL, ArtefactError, DataSource, Population
+from models.artefact import (
+    CARD,
+    MANIFEST,
+    MODEL,
+    RELEASES,
+    SIGNATURE,
+    ArtefactError,
+    DataSource,
+    Population,
+    Trust,
+    parsed,
+    read_manifest,
+    read_part,
+)
 from models.likelihood import COLUMNS, Tables
 
 TABLES: Final = "tables.json"
@@ -57,29 +69,28 @@ class Manifest(BaseModel):
     tables_sha256: str
 
 
-def load(folder: Path) -> tuple[Manifest, Tables, lgb.Booster]:
+def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, Tables, lgb.Booster]:
     """The parts of the artefact in a folder.
 
     Raises:
-        ArtefactError: a file is not the one that the manifest was written for, or is of another release.
+        ArtefactError: nobody who is trusted signed it, a file is not the one that was signed or is not there, or it is
+            of another release.
     """
-    manifest = Manifest.model_validate_json(folder.joinpath(MANIFEST).read_bytes())
-    stored = {name: folder.joinpath(name).read_bytes() for name in (MODEL, TABLES)}
-    for name, wanted in ((MODEL, manifest.sha256), (TABLES, manifest.tables_sha256)):
-        found = sha256(stored[name]).hexdigest()
-        if found != wanted:
-            raise ArtefactError(f"model {manifest.name}: {name} has the hash {found}, the manifest says {wanted}")
+    manifest = parsed(Manifest, folder, read_manifest(folder, trust))
+    model = read_part(folder, MODEL, manifest.sha256)
+    tables = parsed(Tables, folder, read_part(folder, TABLES, manifest.tables_sha256))
     if manifest.columns_version != COLUMNS_VERSION or manifest.columns != COLUMNS:
         raise ArtefactError(
             f"model {manifest.name} needs columns {manifest.columns_version}; this release has {COLUMNS_VERSION}"
         )
-    return manifest, Tables.model_validate_json(stored[TABLES]), lgb.Booster(model_str=stored[MODEL].decode())
+    return manifest, tables, lgb.Booster(model_str=model.decode())
 
 
 def save(folder: Path, manifest: Manifest, tables: str, model: str, card: str) -> None:
-    """Write the artefact; the manifest's hashes must be those of ``model`` and ``tables``."""
+    """Write the artefact, unsigned; the manifest's hashes must be those of ``model`` and ``tables``."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath(MODEL).write_text(model)
     folder.joinpath(TABLES).write_text(tables)
     folder.joinpath(MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    folder.joinpath(SIGNATURE).unlink(missing_ok=True)
     folder.joinpath(CARD).write_text(card)

@@ -158,6 +158,7 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         trigger=occasion.trigger,
         suppressed=None if turn.state in ENDED else _suppressed(memory.held, memory.held_until),
         answer=None if answer is None else _answer(answer),
+        sealed=record.sealed,
     )
 
 

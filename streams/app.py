@@ -4,21 +4,25 @@ An agent whose body raised would be started again past the record that it was at
 hold is dealt with in the desk and the doors, and what does raise (the broker is gone) ends the worker.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import faust
-from faust.types import EventT, StreamT
+from faust.types import TP, EventT, StreamT
 from mode.supervisors import CrashingSupervisor
 
 from models.step import Decider
+from streams import security
 from streams.deadletter import Source
 from streams.desk import Desk
 from streams.doors import Doors
 from streams.mends import MendedApp, MendedTableManager, MendedTransport
+from streams.positions import correct
 from streams.settings import Settings
 from streams.store import PatientTable
+from streams.watchdog import Watchdog
 
 _CHECKPOINT_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 10.0
@@ -30,10 +34,17 @@ class VagtApp(MendedApp):
 
     desk: Desk
     doors: Doors
+    deployment: Settings
+    #: The cluster's own ids of the topics.
+    topic_ids: Mapping[str, str] = MappingProxyType({})
 
     async def open_partitions(self, partitions: set[int]) -> None:
         """Take over exactly these partitions of ``events``."""
         await self.desk.open(partitions)
+
+    async def check_positions(self, inputs: set[TP]) -> None:
+        """See that each partition goes on where its committed offset still means something."""
+        await correct(self.deployment, self.consumer, inputs, self.topic_ids)
 
     async def settle_doors(self) -> None:
         """Wait until the broker has all that the doors sent."""
@@ -56,6 +67,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app = VagtApp(
         settings.group,
         broker=f"kafka://{settings.kafka_bootstrap}",
+        broker_credentials=security.for_faust(settings),
         datadir=worker_dir,
         store="rocksdb://",
         autodiscover=False,
@@ -75,6 +87,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.transport = MendedTransport(app.conf.broker_consumer, app)
     app.ordered_topic = settings.topic("events")
     app.owner = app
+    app.deployment = settings
     table = PatientTable(
         app,
         name="patients",
@@ -85,6 +98,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.tables.add(table)
     app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name())
     app.doors = Doors(settings)
+    app.watchdog = Watchdog(app, settings, table.data.reached)
 
     @app.agent(_raw_topic(app, app.ordered_topic), name="decide", supervisor_strategy=CrashingSupervisor)
     async def decide(stream: StreamT) -> None:

@@ -26,7 +26,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,13 +99,23 @@ class Broker:
 
     ``port`` is the first of ``2 * nodes`` consecutive ports. Starting what runs and stopping what does not
     are no errors, and several programs may do so at once: they take turns by a lock in the data directory.
+    ``properties`` (Kafka's own) and ``jvm`` (options of Java) come after those of the product and win.
     """
 
-    def __init__(self, data_dir: Path, port: int = DEFAULT_PORT, nodes: int = 1) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = DEFAULT_PORT,
+        nodes: int = 1,
+        properties: Mapping[str, str] | None = None,
+        jvm: Sequence[str] = (),
+    ) -> None:
         if nodes < 1:
             raise ValueError(f"a cluster has at least one node, not {nodes}")
         self.port = port
         self.nodes = nodes
+        self._more = dict(properties or {})
+        self._jvm = tuple(jvm)
         self._dir = data_dir.expanduser().resolve() / "kafka"
 
     @property
@@ -174,7 +184,7 @@ class Broker:
         self._format(nodes, cluster_id, [java, *_TOOL_JVM, "-cp", classpath])
         tell(f"Starting Apache Kafka on {self.bootstrap}")
         for node in nodes:
-            self._spawn(node, [java, *_BROKER_JVM, self._mark(node), "-cp", classpath])
+            self._spawn(node, [java, *_BROKER_JVM, *self._jvm, self._mark(node), "-cp", classpath])
         try:
             self._wait_until_answering(nodes)
         except BrokerError:
@@ -202,6 +212,7 @@ transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.replication.factor={copies}
 share.coordinator.state.topic.min.isr={in_sync}
 """
+            + "".join(f"{name}={value}\n" for name, value in self._more.items())
         )
 
     def _format(self, nodes: Sequence[int], cluster_id: str, java: list[str]) -> None:

@@ -6,10 +6,17 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from streams.commands.acls import acls
+from streams.commands.archive import archive
+from streams.commands.audit import audit
 from streams.commands.burden import burden
 from streams.commands.deadletter import deadletter
+from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
+from streams.commands.models import models
+from streams.commands.pseudonym import pseudonym
 from streams.commands.replay import replay
+from streams.commands.topics import topics
 from streams.commands.train import train
 from streams.commands.up import up
 from streams.commands.worker import worker
@@ -35,9 +42,16 @@ app.command()(worker)
 app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
 app.command()(burden)
+app.command()(erase)
+app.command()(topics)
+app.command()(acls)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(models, name="models")
 app.add_typer(deadletter, name="deadletter")
+app.add_typer(pseudonym, name="pseudonym")
+app.add_typer(audit, name="audit")
+app.add_typer(archive, name="archive")
 
 if __name__ == "__main__":
     app()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import TypeAdapter
 
-from features.events import Encounter, Feedback, Handover, Observation, Tick, Treatment
+from features.events import Control, Encounter, Feedback, Handover, Observation, Tick, Treatment
 from models.outputs import Alert, Score
 from streams.deadletter import OWN_HEADERS
 
@@ -26,10 +26,13 @@ _MESSAGES: dict[str, tuple[type, str]] = {
         Handover,
         "What the service tells a patient's partition of another patient, merged into that one",
     ),
+    "Control": (Control, "What speaks to the service itself, with the key `_control`, on every partition"),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
 }
-_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover")
+_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "Control")
+_PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
+_SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
 _PATIENT = {"type": "string", "description": "The patient, in UTF-8; the partition is murmur2 of it"}
 
 
@@ -67,6 +70,8 @@ def asyncapi() -> dict[str, Any]:
                 _PATIENT,
             ),
             "deadletter": _channel("What could not be used", {"DeadLetter": "DeadLetter"}, {"type": "string"}),
+            "audit": _channel("An entry for each record of events, chained by hash", {"Audit": "Audit"}, _PARTITION),
+            "audit.identity": _channel("Whom the audit speaks of", {"Identity": "Identity"}, _SUBJECT),
         },
         "operations": {
             name: {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
@@ -76,6 +81,8 @@ def asyncapi() -> dict[str, Any]:
                 ("sayScores", "send", "risk.scores"),
                 ("sayAlerts", "send", "alerts"),
                 ("setAside", "send", "deadletter"),
+                ("audit", "send", "audit"),
+                ("identify", "send", "audit.identity"),
             )
         },
         "components": {
@@ -93,6 +100,16 @@ def asyncapi() -> dict[str, Any]:
                         "properties": {name: {"type": "string"} for name in OWN_HEADERS},
                     },
                     "payload": {},
+                },
+                "Audit": {
+                    "summary": "Lines of JSON: a head, then entries, each with the hash of the one before in its own",
+                    "contentType": "application/x-ndjson",
+                    "payload": {"type": "string"},
+                },
+                "Identity": {
+                    "summary": "The patient of a subject; no value once the patient is erased",
+                    "contentType": "text/plain",
+                    "payload": {"type": "string"},
                 },
             },
             "schemas": _components(),

@@ -1,38 +1,38 @@
 """What a worker does with a record of ``events``: read it, decide, speak, and set aside what is unusable."""
 
 import asyncio
+import secrets
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import orjson
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from features.catalogue import Refused
 from features.instants import render
 from models.handover import Send
-from models.outputs import Alert, Score
-from models.step import Decider, Place, step, wakes_at
-from streams import deadletter, intake, kafka
-from streams.alarm import Alarms
+from models.step import Decider, wakes_at
+from streams import audit, deadletter, kafka, release
+from streams.alarm import Alarms, Clock
 from streams.deadletter import Source
-from streams.intake import Intake
+from streams.judge import REKEYED, Judged, judge, where
 from streams.log import logger
 from streams.partitioner import partition_of
 from streams.restore import restore
 from streams.settings import Settings
-from streams.shard import Shard
+from streams.shard import Shard, Topics
+from streams.speech import at, spoken
 from streams.store import PatientStore
+from streams.terms import Terms
 
 _LOG = logger(__name__)
 
-#: The header of a record that was moved to its key's partition; it is moved once only.
-REKEYED = "vagt-rekeyed"
-#: Records with this key speak to the service itself, and lie on every partition.
-CONTROL_KEY = b"_control"
 HEARTBEAT_KEY = b"_heartbeat"
 #: Outputs that may await the broker before a partition's next record is read.
 _MOST_PENDING = 2_000
+_MOST_GAPS = 1_000
 
 
 class Desk:
@@ -42,15 +42,25 @@ class Desk:
         self._settings = settings
         self._decider = decider
         self._store = store
-        self._changelog = changelog
+        self._terms = Terms.of(settings)
+        self._release = release.describe(self._terms, decider)
+        self._release_digest = release.digest(self._release)
         self._shards: dict[int, Shard] = {}
         self._alarms: dict[int, Alarms] = {}
+        self._clock = Clock()
         self._recalling: asyncio.Task[None] | None = None
+        #: A partition, and the offsets between which no record came.
+        self.gaps: deque[tuple[int, int, int]] = deque(maxlen=_MOST_GAPS)
         self._outputs: AIOKafkaProducer
         self._events = settings.topic("events")
         self._scores = settings.topic("risk.scores")
         self._alerts = settings.topic("alerts")
         self._dead = settings.topic("deadletter")
+        self._topics = Topics(self._events, changelog, settings.topic("audit"), settings.topic("audit.identity"))
+
+    def recognise(self, events_id: str) -> None:
+        """Commit offsets as those of the topic ``events`` that has this id in the cluster."""
+        self._topics = replace(self._topics, events_id=events_id)
 
     async def start(self) -> None:
         """Connect to the broker."""
@@ -64,10 +74,12 @@ class Desk:
         shards = {partition: self._shard(partition) for partition in wanted}
         try:
             await asyncio.gather(*(shard.claim() for shard in shards.values()))
-            await restore(self._settings, self._store, self._changelog, wanted)
+            await restore(self._settings, self._store, self._topics.changelog, wanted)
         except BaseException:
             await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
             raise
+        for shard in shards.values():
+            shard.resume()
         self._shards = shards
         self._alarms = {partition: Alarms() for partition in wanted}
         self._recalling = asyncio.create_task(self._recall())
@@ -104,7 +116,7 @@ class Desk:
         """Write a tick for each patient for whom time alone changes something by now. Only when live."""
         if not self._settings.live:
             return
-        now = time.time_ns() // 1_000_000
+        now = self._clock.now()
         for partition, alarms in list(self._alarms.items()):
             for patient, instant in alarms.take(now):
                 item = {"type": "tick", "patient": patient, "at": render(instant), "origin": "vagt"}
@@ -123,6 +135,8 @@ class Desk:
         shard = self._shards.get(source.partition)
         if shard is None or (shard.decided is not None and source.offset < shard.decided):
             return
+        if shard.decided is not None and source.offset > shard.decided:
+            self.gaps.append((source.partition, shard.decided, source.offset))
         try:
             if shard.pending >= _MOST_PENDING:
                 await shard.checkpoint()
@@ -133,48 +147,33 @@ class Desk:
 
     async def _decide(self, shard: Shard, source: Source) -> None:
         """Say all that follows from a record, then advance past it."""
-        try:
-            if _is_elsewhere(source, self._settings.partitions):
-                await self._rekey(shard, source)
-                shard.advance(source.offset)
-                return
-            patient, taken = _take(source, self._settings)
-            decision = step(
-                self._decider,
-                shard.record(patient),
-                patient,
-                [event for _, event in taken.events],
-                Place(self._events, source.partition, source.offset),
-            )
-        except Refused as refused:
-            await self._set_aside(shard, source, [(0, refused)])
-            shard.advance(source.offset)
-            return
-        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-            # A fault of the service's own: the patient's record stays as it was, and the others' stream goes on.
-            _LOG.error("decision.failed", partition=source.partition, offset=source.offset, error=_where(error))
-            await self._set_aside(shard, source, [(0, Refused("internal-error", type(error).__name__))])
-            shard.advance(source.offset)
-            return
-        await self._say(shard, source.key or b"", decision.scores, decision.alerts)
-        await self._send(shard, decision.sends)
-        late = [(taken.events[position][0], refused) for position, refused in decision.refusals]
-        await self._set_aside(shard, source, sorted([*taken.refusals, *late], key=lambda one: one[0]))
-        shard.advance(source.offset, patient, decision.record)
+        judged = judge(self._terms, self._decider, source, shard.record, _new_subject)
+        if judged.moved_to is not None:
+            await self._rekey(shard, source, judged.moved_to)
+        said = await self._say(shard, source.key or b"", judged)
+        await self._send(shard, judged.sends)
+        await self._set_aside(shard, source, judged.refusals)
+        entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
+        shard.advance(source.offset, entry, judged.patient, judged.record)
         # The partition may have been given back meanwhile: then its next owner sets the alarm.
         alarms = self._alarms.get(source.partition)
-        if alarms is not None:
-            alarms.put(patient, wakes_at(self._decider, decision.record))
+        if alarms is not None and judged.patient is not None:
+            wakes = None if judged.record is None else wakes_at(self._decider, judged.record)
+            alarms.put(judged.patient, wakes)
 
-    async def _say(self, shard: Shard, key: bytes, scores: tuple[Score, ...], alerts: tuple[Alert, ...]) -> None:
-        """Alerts first: they are what somebody waits for."""
-        emitted = _now()
-        for alert in alerts:
-            value = orjson.dumps(replace(alert, emitted=emitted))
-            shard.sent(await self._outputs.send(self._alerts, value, key, partition=shard.partition))
-        if scores:
-            value = orjson.dumps([replace(score, emitted=emitted) for score in scores])
+    async def _say(self, shard: Shard, key: bytes, judged: Judged) -> str:
+        """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
+        said = spoken(judged)
+        emitted = _now().encode()
+        for value in said.alerts:
+            # Of a control record the key is not the patient.
+            name = key if judged.patient is None else judged.patient.encode()
+            sent = await self._outputs.send(self._alerts, at(value, emitted), name, partition=shard.partition)
+            shard.sent(sent)
+        if said.scores:
+            value = b"[" + b",".join(at(one, emitted) for one in said.scores) + b"]"
             shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))
+        return said.digest
 
     async def _send(self, shard: Shard, sends: Iterable[Send]) -> None:
         """Write what concerns another patient to ``events``, where that patient's partition takes it up."""
@@ -194,9 +193,8 @@ class Desk:
             shard.sent(await self._outputs.send(self._dead, source.value, source.key, headers=head))
             _LOG.info("deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item)
 
-    async def _rekey(self, shard: Shard, source: Source) -> None:
+    async def _rekey(self, shard: Shard, source: Source, right: int) -> None:
         """Send a record that is not on its key's partition there."""
-        right = partition_of(source.key or b"", self._settings.partitions)
         moved = await self._outputs.send(
             self._events,
             source.value,
@@ -217,66 +215,25 @@ class Desk:
                 try:
                     record = self._shards[partition].record(patient)
                 except ValueError as error:
-                    _LOG.error("record.unreadable", partition=partition, error=_where(error))
+                    _LOG.error("record.unreadable", partition=partition, error=where(error))
                 else:
                     alarms.put(patient, wakes_at(self._decider, record))
                 await asyncio.sleep(0)
 
     def _shard(self, partition: int) -> Shard:
         return Shard(
-            source=TopicPartition(self._events, partition),
-            changelog=self._changelog,
+            partition=partition,
+            topics=self._topics,
             group=self._settings.group,
+            release=self._release,
             store=self._store,
             producer=kafka.producer(self._settings, f"{self._settings.group}-{partition}"),
         )
-
-
-def _is_elsewhere(source: Source, partitions: int) -> bool:
-    """Whether a record lies on another partition than its key's.
-
-    Raises:
-        Refused: ``wrong-partition``, it was moved before.
-    """
-    key = source.key
-    if not key or key == CONTROL_KEY or partition_of(key, partitions) == source.partition:
-        return False
-    if any(name == REKEYED for name, _ in source.headers):
-        raise Refused("wrong-partition", "the record was moved once and is still not on its key's partition")
-    return True
-
-
-def _take(source: Source, settings: Settings) -> tuple[str, Intake]:
-    """The patient whom a record is about, and what can be used of it.
-
-    Raises:
-        Refused: nothing of the record can be used.
-    """
-    if source.key == CONTROL_KEY:
-        raise Refused("unsupported", "this release does not act on control records")
-    try:
-        patient = (source.key or b"").decode()
-    except UnicodeDecodeError:
-        raise Refused("wrong-subject", "the record's key is not UTF-8 text") from None
-    taken = intake.read(source.value, patient, settings.max_event_bytes)
-    if not settings.live:
-        return patient, taken
-    latest = source.timestamp + settings.max_skew_ms
-    early = Refused("implausible", "it became known later than Kafka had it (VAGT_MAX_SKEW)")
-    return patient, Intake(
-        tuple(one for one in taken.events if one[1].known <= latest),
-        (*taken.refusals, *((index, early) for index, event in taken.events if event.known > latest)),
-    )
 
 
 def _now() -> str:
     return render(time.time_ns() // 1_000_000)
 
 
-def _where(error: BaseException) -> str:
-    """The kind and place of a fault, without its message, which may quote a patient's data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else "?"
-    return f"{type(error).__name__} at {place}"
+def _new_subject() -> str:
+    return secrets.token_hex(16)

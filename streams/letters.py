@@ -1,15 +1,15 @@
 """Reading the dead letters, and sending what is in them again."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import orjson
-from kafka import KafkaProducer
 
+from streams import kafka
 from streams.deadletter import OWN_HEADERS
-from streams.kafka import MAX_REQUEST
 from streams.partitioner import partition_of
 from streams.reading import read_all
 from streams.settings import Settings
@@ -66,11 +66,7 @@ def resend(settings: Settings, reason: str | None = None) -> Outcome:
         KafkaError: the cluster does not answer, or does not take a record.
     """
     outcome = Outcome()
-    producer = KafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        acks="all",
-        max_request_size=MAX_REQUEST,
-    )
+    producer = kafka.sender(settings)
     try:
         waiting = []
         seen: set[bytes] = set()
@@ -109,7 +105,7 @@ def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, by
         topic=own.get("topic", ""),
         partition=own.get("partition", ""),
         offset=own.get("offset", ""),
-        item=int(item) if item.isdecimal() else 0,
+        item=int(item) if re.fullmatch(r"[0-9]{1,9}", item) else 0,
         key=key,
         value=value,
         headers=tuple(header for header in headers if header[0] not in OWN_HEADERS),
@@ -122,8 +118,8 @@ def _object(letter: Letter) -> bytes | None:
         return letter.value
     try:
         document = orjson.loads(letter.value)
-    except orjson.JSONDecodeError:
+        if not isinstance(document, list) or letter.item >= len(document):
+            return letter.value
+        return orjson.dumps([document[letter.item]])
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON, or nested deeper than can be written
         return letter.value
-    if not isinstance(document, list) or letter.item >= len(document):
-        return letter.value
-    return orjson.dumps([document[letter.item]])

@@ -1,26 +1,38 @@
 """What faust-streaming 0.15.3 gets wrong for this service, mended in one place through its public settings.
 
-Each mend names the fault; when a later Faust has it right, the mend goes.
+Each mend names the hole; docs/faust.md has the provocations, and tests/integration/test_faust_holes.py shows each on
+plain Faust. When a later Faust has it right, that test fails, and the mend goes.
 
 - *Fetch wait*: the consumer asks for ``fetch_max_wait_ms=1500``, so a quiet partition delays a busy one.
-- *Recovery*: partitions are resumed before the consumer seeks to the committed offsets, so records are skipped and then
-  marked as processed (issue 596); changelogs are read uncommitted; an unknown changelog record is applied to the table
-  read before. Here nothing flows until the partitions are taken, restored and sought.
-- *Commits*: offsets of ``events`` would be committed apart from the state that they stand for. Here the desk's
-  checkpoints commit them, and Faust commits the doors' alone.
+- *Recovery loses input* (issue 596): partitions are resumed before the consumer seeks to the committed offsets; what is
+  read in between is thrown away, and commits crawl. Here nothing flows until the partitions are taken, restored and
+  sought.
+- *Recovery stalls*: a step that takes longer than its timeout counts as "stopped", and the worker keeps its partitions
+  for ever without reading them. Here it ends the worker.
+- *Recovery goes on in the next rebalance*: what it resumes then, others may hold already. Here a revocation ends it.
+- *Changelogs* (issues 176, 651): they are read uncommitted, from an offset that may be gone, and a record of a
+  partition that was given back is applied to the table read before. Here ``streams.restore`` reads them.
+- *Commits of events*: offsets would be committed apart from the state that they stand for. Here the desk's checkpoints
+  commit them, and Faust commits the doors' alone.
+- *Failed commits* (issue 316) count as done. Here they are owed, and tried again.
+- *Concurrency* (issue 606): with several actors, a commit passes over a record that one of them still works on. Here an
+  agent has one.
 """
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import faust
 from aiokafka import AIOKafkaConsumer
 from faust.tables.manager import TableManager
-from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
+#: The version whose holes these are; a test fails when another one is installed.
 MENDS = "0.15.3"
 _FETCH_WAIT_MS = 10
 
@@ -31,15 +43,38 @@ class Partitions(Protocol):
     async def open_partitions(self, partitions: set[int]) -> None:
         """Take over exactly these partitions of ``events``."""
 
+    async def check_positions(self, inputs: set[TP]) -> None:
+        """See that each partition goes on where its committed offset still means something."""
+
     async def settle_doors(self) -> None:
         """Wait until the broker has all that the doors sent."""
 
 
 class MendedApp(faust.App):  # type: ignore[misc]
-    """A Faust app with the mends in, and an owner of its partitions."""
+    """A Faust app with the mends in, an owner of its partitions, and a watchdog."""
 
     owner: Partitions
     ordered_topic: str
+    watchdog: threading.Thread
+
+    def agent(self, *args: Any, concurrency: int = 1, **options: Any) -> Any:
+        """An agent as Faust has it, with one actor.
+
+        Raises:
+            ValueError: it shall have several.
+        """
+        if concurrency != 1:
+            raise ValueError("an agent with several actors loses records: take more partitions and workers instead")
+        return super().agent(*args, **options)
+
+    async def on_start(self) -> None:
+        """Start, watched."""
+        self.watchdog.start()
+        await super().on_start()
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self.tables.recovery.abandon()
+        await super()._on_partitions_revoked(revoked)
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -49,9 +84,30 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]
+class MendedConsumer(driver.Consumer):  # type: ignore[misc]
+    """A consumer that commits the doors' offsets alone, and owes what could not be committed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._owed: dict[TP, int] = {}
+
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets: what is owed beyond them is read again."""
+        self._owed.clear()
+        await super().perform_seek()
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {**self._owed, **super()._filter_committable_offsets(tps)}
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        self._owed.update(offsets)
+        done: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        if done:
+            self._owed = {tp: offset for tp, offset in self._owed.items() if offset > offsets.get(tp, -1)}
+        return done
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         doors = {tp: offset for tp, offset in offsets.items() if tp.topic != self.app.ordered_topic}
@@ -65,45 +121,55 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 class MendedTransport(driver.Transport):  # type: ignore[misc]
     """The aiokafka transport with the mended consumer."""
 
-    Consumer = _Consumer
+    Consumer = MendedConsumer
 
 
 class _Recovery(Recovery):  # type: ignore[misc]
+    _taking: asyncio.Future[None] | None = None
+
     @Service.task
     async def _restart_recovery(self) -> None:
-        while not self.should_stop:
-            if await self.wait_for_stopped(self.signal_recovery_start):
-                break
+        while not await self.wait_for_stopped(self.signal_recovery_start):
             self.signal_recovery_start.clear()
-            try:
-                await self._take_over(self._generation_id)
-            except RebalanceAgain:
-                continue
-            except ServiceStopped:
-                break
+            await self.abandon()
+            # What it raises ends the worker.
+            self._taking = self.add_future(self._take_over())
 
     @Service.task
     async def _slurp_changelogs(self) -> None:
         """The changelog is read by ``streams.restore``; nothing of it comes through Faust's consumer."""
 
-    async def _take_over(self, generation: int) -> None:
+    async def abandon(self) -> None:
+        """Take nothing over any more: the partitions are about to be somebody else's."""
+        if self._taking is not None and not self._taking.done():
+            self._taking.cancel()
+            await asyncio.wait([self._taking])
+
+    async def _take_over(self) -> None:
+        """Take over the assigned partitions, then let them flow.
+
+        Raises:
+            TimeoutError: the broker did not say what is committed.
+        """
         app, consumer = self.app, self.app.consumer
+        consumer.stop_flow()
+        app.flow_control.suspend()
         assignment = consumer.assignment()
         inputs = {tp for tp in assignment if not self._is_changelog_tp(tp)}
         consumer.pause_partitions(assignment)
-        wanted = {tp.partition for tp in inputs if tp.topic == app.ordered_topic}
-        await self._wait(app.owner.open_partitions(wanted))
-        if app.consumer_generation_id != generation:
-            return
+        await app.owner.open_partitions({tp.partition for tp in inputs if tp.topic == app.ordered_topic})
         if inputs:
-            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+            async with asyncio.timeout(app.conf.broker_request_timeout):
+                await consumer.perform_seek()
+                await app.owner.check_positions(inputs)
         await app.on_rebalance_complete.send()
+        await app._fetcher.maybe_start()
+        # No await from here on: a revocation finds all of this undone or done.
         consumer.resume_partitions(inputs)
+        app.flow_control.resume()  # what was read before the seek is thrown away here
+        consumer.resume_flow()
         self._set_recovery_ended()
         self.completed.set()
-        app.flow_control.resume()
-        consumer.resume_flow()
-        await app._fetcher.maybe_start()
         self.tables.on_actives_ready()
         self.tables.on_standbys_ready()
         app.on_rebalance_end()

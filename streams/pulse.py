@@ -11,6 +11,7 @@ import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
 
+from streams import kafka
 from streams.desk import HEARTBEAT_KEY
 from streams.settings import Settings
 from streams.topics import ALERTS
@@ -35,11 +36,10 @@ def feel(settings: Settings, patience_s: float = 20.0) -> Pulse:
     The topics must exist.
 
     Raises:
-        KafkaError: the cluster does not answer.
+        KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
     """
     deadline = time.monotonic() + patience_s
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    reader = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, group_id=None)
+    admin, reader = kafka.admin(settings), kafka.reader(settings)
     try:
         while _has_members(admin, settings.group):
             modes = _newest(reader, settings)

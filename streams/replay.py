@@ -6,18 +6,20 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
+from features.catalogue import Refused
 from models.datasets.native import Record, Source, Stay
-from streams.kafka import MAX_REQUEST
+from streams import kafka
+from streams.doors.native import checked
 from streams.partitioner import partition_of
+from streams.pseudonym import Pseudonyms
 from streams.settings import Settings
 from streams.topics import EVENTS
 
@@ -53,24 +55,23 @@ async def replay(
     """Send the first ``limit`` stays of a data set; each patient's records keep their order.
 
     With a ``speed``, all stays together in the order of time, that many times faster than they happened;
-    without, one stay after the other as fast as possible. The topics must exist.
+    without, one stay after the other as fast as possible. The topics must exist. What goes to ``events`` passes no
+    door: where there is a key, patients get their pseudonyms here, and what a door would refuse is skipped.
 
     Raises:
         KafkaError: the cluster does not take the records.
         FileNotFoundError, ValueError: the data set is not what it should be.
     """
+    pseudonyms = Pseudonyms.of(settings) if source.topic == EVENTS else None
     if speed is None:
-        messages = as_they_come(source, tally, limit)
+        messages = as_they_come(source, tally, limit, pseudonyms)
     else:
-        messages = paced(in_time_order(source, tally, limit, settings.data_dir), speed)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        messages = paced(in_time_order(source, tally, limit, settings.data_dir, pseudonyms), speed)
+    producer = kafka.producer(
+        settings,
         client_id=f"{settings.group}-replay",
-        acks="all",
-        enable_idempotence=True,
         linger_ms=_LINGER_MS if speed is None else 0,
         max_batch_size=_BATCH_BYTES,
-        max_request_size=MAX_REQUEST,
     )
     topic = settings.topic(source.topic)
     failures: list[BaseException] = []
@@ -112,20 +113,41 @@ def _message(patient: str, record: Record) -> Message:
     return Message(record.at_ms, patient.encode(), orjson.dumps(record.value), observations)
 
 
-def _stays(source: Source, tally: Tally, limit: int | None) -> Iterator[Stay]:
+def _stays(source: Source, tally: Tally, limit: int | None, pseudonyms: Pseudonyms | None) -> Iterator[Stay]:
     for stay in islice(source, limit):
         tally.stays += 1
-        yield stay
+        yield stay if pseudonyms is None else pseudonymised(stay, pseudonyms, tally)
 
 
-async def as_they_come(source: Source, tally: Tally, limit: int | None) -> AsyncIterator[Message]:
+def pseudonymised(stay: Stay, pseudonyms: Pseudonyms, tally: Tally) -> Stay:
+    """The stay under its patient's pseudonym, without what no door would let in."""
+    records = []
+    for record in stay.records:
+        items = []
+        for item in record.items:
+            try:
+                if checked(item) != stay.patient:
+                    raise Refused("wrong-subject", "the object is about another patient than its record")
+                items.append(pseudonyms.pseudonymised(item))
+            except Refused as refused:
+                tally.skipped[refused.reason] += 1
+        if items:
+            records.append(Record(record.at_ms, items if isinstance(record.value, list) else items[0]))
+    return replace(stay, patient=pseudonyms.name(stay.patient), records=records)
+
+
+async def as_they_come(
+    source: Source, tally: Tally, limit: int | None, pseudonyms: Pseudonyms | None = None
+) -> AsyncIterator[Message]:
     """All records, stay after stay."""
-    for stay in _stays(source, tally, limit):
+    for stay in _stays(source, tally, limit, pseudonyms):
         for record in stay.records:
             yield _message(stay.patient, record)
 
 
-async def in_time_order(source: Source, tally: Tally, limit: int | None, scratch: Path) -> AsyncIterator[Message]:
+async def in_time_order(
+    source: Source, tally: Tally, limit: int | None, scratch: Path, pseudonyms: Pseudonyms | None = None
+) -> AsyncIterator[Message]:
     """All records by time; equal times, and a patient's records always, in the set's order.
 
     Stays overlap, in some sets all of them, so the records wait in a file and only their times in memory.
@@ -134,7 +156,7 @@ async def in_time_order(source: Source, tally: Tally, limit: int | None, scratch
     numbers: dict[bytes, int] = {}
     latest: dict[bytes, int] = {}
     with _scratch_file(scratch) as waiting:
-        for stay in _stays(source, tally, limit):
+        for stay in _stays(source, tally, limit, pseudonyms):
             for message in (_message(stay.patient, record) for record in stay.records):
                 at = latest[message.patient] = max(message.at_ms, latest.get(message.patient, message.at_ms))
                 times.append(at)

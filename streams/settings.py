@@ -1,20 +1,45 @@
 """The settings of a deployment: environment variables ``VAGT_*``."""
 
+import re
+from base64 import b64decode
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.secret import SecurityError, secret
+
+_KEY_BYTES = 32
+_LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost")}
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class Settings(BaseSettings):
     """All settings, with the defaults that serve a single machine."""
 
-    model_config = SettingsConfigDict(env_prefix="VAGT_", frozen=True)
+    # What was given may be a secret: an error names the variable and not its value.
+    model_config = SettingsConfigDict(env_prefix="VAGT_", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str = "localhost:9092"
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "OAUTHBEARER", "PLAIN"] = "SCRAM-SHA-512"
+    #: The user and the password; with OAUTHBEARER the client's id and secret at the token endpoint.
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_password_file: Path | None = None
+    #: Who signed the brokers' certificates; without it the machine's own authorities are trusted. All three are PEM.
+    kafka_ca: Path | None = None
+    #: This client's own certificate and key, for mutual TLS.
+    kafka_certificate: Path | None = None
+    kafka_key: Path | None = None
+    #: Where OAUTHBEARER gets its tokens (OAuth 2 client credentials), and the scope it asks for.
+    kafka_token_endpoint: str | None = None
+    kafka_token_scope: str | None = None
     topic_prefix: str = ""
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
@@ -31,15 +56,113 @@ class Settings(BaseSettings):
     #: The list of critical results: the name of one that ships, or the path of a region's own.
     critical_results: str = "region_sjaelland"
     timezone: str = "Europe/Copenhagen"
+    #: A folder of this deployment's own public keys (*.pub), for models that it signs itself.
+    model_keys: Path | None = None
+    #: 32 bytes in base64 or hex. With it, patients' identifiers come no further than the doors (docs/privacy.md).
+    pseudonym_key: SecretStr | None = None
+    pseudonym_key_file: Path | None = None
+    #: The keys before it, the newest first, with commas between or each on a line of the file.
+    pseudonym_old_keys: SecretStr | None = None
+    pseudonym_old_keys_file: Path | None = None
+    #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
+    archive: str | None = None
+    #: For how long the topics keep what is in them.
+    retention_events_days: Days = 14
+    retention_scores_days: Days = 30
+    retention_alerts_days: Days = 90
+    retention_deadletter_days: Days = 30
+    retention_audit_days: Days = 400
 
     @field_validator("timezone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (KeyError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise ValueError(f"VAGT_TIMEZONE={name} is no time zone; try Europe/Copenhagen") from None
         return name
+
+    @field_validator("kafka_token_endpoint")
+    @classmethod
+    def _keeps_the_secret(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url is not None and (
+            not parts.hostname
+            or parts.username is not None
+            or (parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK)
+        ):
+            raise ValueError("it is no https:// address; the client's secret is sent there")
+        return url
+
+    @field_validator("archive")
+    @classmethod
+    def _is_a_place(cls, where: str | None) -> str | None:
+        if "://" in (where or ""):
+            parts = urlsplit(where or "")
+            if parts.scheme != "s3" or not parts.netloc:
+                raise ValueError("it is neither a folder nor s3://bucket/path")
+            if "@" in parts.netloc or parts.query:
+                raise ValueError("credentials and options belong in AWS_* variables, not in the address")
+        return where or None
+
+    @model_validator(mode="after")
+    def _can_be_secured(self) -> Self:
+        if (self.kafka_certificate is None) != (self.kafka_key is None):
+            raise ValueError("VAGT_KAFKA_CERTIFICATE and VAGT_KAFKA_KEY belong together")
+        if not self.kafka_security.startswith("SASL"):
+            return self
+        if self.kafka_username is None:
+            raise ValueError(f"VAGT_KAFKA_SECURITY={self.kafka_security} needs VAGT_KAFKA_USERNAME")
+        if (self.kafka_password is None) == (self.kafka_password_file is None):
+            raise ValueError(
+                f"VAGT_KAFKA_SECURITY={self.kafka_security} needs VAGT_KAFKA_PASSWORD_FILE or VAGT_KAFKA_PASSWORD"
+            )
+        if self.kafka_sasl_mechanism == "OAUTHBEARER" and self.kafka_token_endpoint is None:
+            raise ValueError("VAGT_KAFKA_SASL_MECHANISM=OAUTHBEARER needs VAGT_KAFKA_TOKEN_ENDPOINT")
+        return self
+
+    @model_validator(mode="after")
+    def _has_usable_keys(self) -> Self:
+        for name in ("pseudonym_key", "pseudonym_old_keys"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"VAGT_{name.upper()} and VAGT_{name.upper()}_FILE: one of them is enough")
+        if not self.pseudonymous and (self.pseudonym_old_keys or self.pseudonym_old_keys_file):
+            raise ValueError("VAGT_PSEUDONYM_OLD_KEYS needs a VAGT_PSEUDONYM_KEY")
+        _ = self.pseudonym_keys
+        return self
+
+    @property
+    def pseudonymous(self) -> bool:
+        """Whether ``events`` holds pseudonyms only."""
+        return self.pseudonym_key is not None or self.pseudonym_key_file is not None
+
+    @property
+    def pseudonym_keys(self) -> tuple[bytes, ...]:
+        """The keys of the pseudonyms, the current one first, then the newest; empty without one.
+
+        Raises:
+            ValueError: a key is none, comes twice, or its file cannot be read.
+        """
+        if not self.pseudonymous:
+            return ()
+        current = _keys("VAGT_PSEUDONYM_KEY", self.pseudonym_key, self.pseudonym_key_file)
+        old = _keys("VAGT_PSEUDONYM_OLD_KEYS", self.pseudonym_old_keys, self.pseudonym_old_keys_file)
+        if len(current) != 1:
+            raise ValueError("VAGT_PSEUDONYM_KEY is one key; those before it belong in VAGT_PSEUDONYM_OLD_KEYS")
+        if len({*current, *old}) != len(current) + len(old):
+            raise ValueError("VAGT_PSEUDONYM_KEY and VAGT_PSEUDONYM_OLD_KEYS: a key comes twice")
+        return (*current, *old)
+
+    @property
+    def retention(self) -> dict[str, int]:
+        """For how many days each topic keeps what is in it, where a setting says so."""
+        return {
+            "events": self.retention_events_days,
+            "risk.scores": self.retention_scores_days,
+            "alerts": self.retention_alerts_days,
+            "deadletter": self.retention_deadletter_days,
+            "audit": self.retention_audit_days,
+        }
 
     @property
     def group(self) -> str:
@@ -74,3 +197,26 @@ class Settings(BaseSettings):
                 raise ValueError(f"VAGT_DOORS: {door!r} is not topic=native or topic=fhir")
             found[self.topic(name)] = form
         return found
+
+
+def _keys(name: str, given: SecretStr | None, file: Path | None) -> tuple[bytes, ...]:
+    """Keys as they are written. What is wrong is told without a word of them."""
+    if given is None and file is None:
+        return ()
+    try:
+        text = secret(given, file)
+    except SecurityError as error:
+        raise ValueError(f"{name}_FILE: {error}".removesuffix(".")) from None
+    return tuple(_key(name, one) for one in re.split(r"[,\s]+", text) if one)
+
+
+def _key(name: str, text: str) -> bytes:
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        padded = plain + "=" * (-len(plain) % 4)
+        key = bytes.fromhex(text) if len(text) == 2 * _KEY_BYTES else b64decode(padded, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{name}: a key is {_KEY_BYTES} bytes in base64 or hex, as `openssl rand -hex 32` prints them")
+    return key

@@ -4,7 +4,8 @@ The order of a checkpoint is the crash safety of the service:
 
 1. take what changed since the last one, and the offset up to which ``events`` was decided;
 2. wait until the broker has every output of these decisions;
-3. in one Kafka transaction, write the changed records to the changelog and commit the offset;
+3. in one Kafka transaction, write the changed records to the changelog, the decisions to the audit, and commit the
+   offset;
 4. write the same records to RocksDB, with the changelog's offset.
 
 A process that dies before 3 leaves records and offset as they were: the next owner decides the same events again from
@@ -15,18 +16,34 @@ changelog any more.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from features.record import Record, decode, encode
-from streams.store import PatientStore
+from streams.audit import Link, pack
+from streams.store import AUDIT_KEY, PatientStore
 
-#: Decoded records held in memory for each partition beyond those that await a checkpoint.
-_MOST_CACHED = 20_000
+#: Bytes of stored records that are held decoded in memory for each partition, beyond those that await a checkpoint.
+#: Decoded, a record takes some seven times its bytes.
+_MOST_CACHED = 16 * 1024 * 1024
 
 _NEW = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where a shard reads, and what its transactions write."""
+
+    events: str
+    changelog: str
+    audit: str
+    identity: str
+    #: The id that the cluster gave ``events``: offsets in a topic of another id mean nothing.
+    events_id: str = ""
 
 
 class ShardError(RuntimeError):
@@ -38,26 +55,33 @@ class Shard:
 
     def __init__(
         self,
-        source: TopicPartition,
-        changelog: str,
+        partition: int,
+        topics: Topics,
         group: str,
+        release: bytes,
         store: PatientStore,
         producer: AIOKafkaProducer,
     ) -> None:
-        self.partition: int = source.partition
+        self.partition = partition
         #: The offset after the last record of ``events`` that was decided; ``None`` before the first.
         self.decided: int | None = None
         self._saved: int | None = None
-        self._source = source
-        self._changelog = changelog
+        self._topics = topics
         self._group = group
+        self._release = release
         self._store = store
         self._producer = producer
         # A record is looked for in this order: changed since the last checkpoint, in the present one, as stored.
-        self._changed: dict[str, Record] = {}
-        self._saving: dict[str, Record] = {}
-        self._stored: OrderedDict[str, Record] = OrderedDict()
+        # ``None`` stands for one that is erased.
+        self._changed: dict[str, Record | None] = {}
+        self._saving: dict[str, Record | None] = {}
+        self._stored: OrderedDict[str, tuple[Record, int]] = OrderedDict()
+        self._held = 0
         self._pending: list[asyncio.Future[Any]] = []
+        # How far the audit was told, and how far it is written.
+        self._audited = self._written = Link.first(partition)
+        self._lines: list[bytes] = []
+        self._identities: dict[str, str | None] = {}
         self._failed = False
         self._one_at_a_time = asyncio.Lock()
 
@@ -65,25 +89,50 @@ class Shard:
         """Fence the partition's former owner: from now on only this shard can write its changelog."""
         await self._producer.start()
 
+    def resume(self) -> None:
+        """Go on with the audit where the restored state has it."""
+        stored = self._store.read(self.partition, AUDIT_KEY)
+        if stored is not None:
+            self._audited = self._written = Link.stored(stored)
+
+    @property
+    def audited(self) -> int:
+        """How many entries the audit has of this partition, those of no checkpoint yet too."""
+        return self._audited.number
+
     def record(self, patient: str) -> Record:
-        """The patient's record as of the last decision."""
-        for held in (self._changed, self._saving, self._stored):
-            found = held.get(patient)
-            if found is not None:
-                return found
+        """The patient's record as of the last decision.
+
+        Raises:
+            ValueError: the stored record cannot be read.
+        """
+        for changes in (self._changed, self._saving):
+            if patient in changes:
+                return changes[patient] or _NEW
+        if patient in self._stored:
+            return self._stored[patient][0]
         stored = self._store.read(self.partition, patient.encode())
-        record = _NEW if stored is None else decode(stored)
-        self._keep({patient: record})
+        if stored is None:
+            return _NEW
+        record = decode(stored)
+        self._keep(patient, record, len(stored))
         return record
 
-    def advance(self, offset: int, patient: str | None = None, record: Record | None = None) -> None:
-        """The record of ``events`` at ``offset`` is decided, and all that it says was sent.
+    def advance(self, offset: int, entry: bytes, patient: str | None = None, record: Record | None = None) -> None:
+        """The record of ``events`` at ``offset`` is decided, all that it says was sent, and ``entry`` tells it.
 
-        The patient's next record, where there is one, comes with it in one step, so that no checkpoint holds the one
+        The patient's next record (``None``: erased) comes with it in one step, so that no checkpoint holds the one
         without the other: a record that is ahead of its offset would take the event for a repeat, and lose its alert.
         """
-        if patient is not None and record is not None:
+        if patient is not None:
+            before = self.record(patient).subject
+            if record is None:
+                self._identities[before or ""] = None
+            elif before is None and record.subject is not None:
+                self._identities[record.subject] = patient
             self._changed[patient] = record
+        self._audited, line = self._audited.then(entry)
+        self._lines.append(line)
         self.decided = offset + 1
 
     def fail(self) -> None:
@@ -96,8 +145,8 @@ class Shard:
 
     @property
     def pending(self) -> int:
-        """Outputs since the last checkpoint."""
-        return len(self._pending)
+        """Outputs, or changed records, since the last checkpoint, whichever are more."""
+        return max(len(self._pending), len(self._changed))
 
     async def checkpoint(self) -> None:
         """Make all decisions so far durable, in the order that the module describes.
@@ -109,39 +158,68 @@ class Shard:
         async with self._one_at_a_time:
             if self._failed:
                 raise ShardError(f"partition {self.partition} failed before")
-            if self.decided == self._saved:
+            if self.decided is None or self.decided == self._saved:
                 return
-            decided, pending = self.decided, self._pending
-            self._saving, self._changed, self._pending = self._changed, {}, []
-            encoded = [(patient.encode(), encode(record)) for patient, record in self._saving.items()]
+            decided, pending, audited, lines = self.decided, self._pending, self._audited, self._lines
+            identities = list(self._identities.items())
+            self._saving, self._changed = self._changed, {}
+            self._pending, self._lines, self._identities = [], [], {}
+            encoded = [
+                (patient.encode(), None if record is None else encode(record))
+                for patient, record in self._saving.items()
+            ]
+            encoded.append((AUDIT_KEY, audited.store()))
             try:
                 await asyncio.gather(*pending)
-                offset = await self._commit(encoded, decided)
+                offset = await self._commit(encoded, lines, identities, decided)
             except BaseException:
                 self._failed = True
                 raise
-            if offset is not None:
-                self._store.write(self.partition, encoded, offset)
-            self._saved = decided
-            self._keep(self._saving)
+            self._store.write(self.partition, encoded, offset)
+            self._saved, self._written = decided, audited
+            for (patient, record), (_, value) in zip(self._saving.items(), encoded, strict=False):
+                self._keep(patient, record, len(value or b""))
             self._saving = {}
 
-    async def _commit(self, encoded: list[tuple[bytes, bytes]], decided: int | None) -> int | None:
-        """The transaction; returns the changelog's last offset, ``None`` when no record changed."""
-        producer = self._producer
+    async def _commit(
+        self,
+        encoded: Sequence[tuple[bytes, bytes | None]],
+        lines: Sequence[bytes],
+        identities: Sequence[tuple[str, str | None]],
+        decided: int,
+    ) -> int:
+        """The transaction; returns the changelog's last offset."""
+        producer, partition, topics = self._producer, self.partition, self._topics
+        source = TopicPartition(topics.events, partition)
         async with producer.transaction():
-            writes = [
-                await producer.send(self._changelog, value, key, partition=self.partition) for key, value in encoded
+            writes = [await producer.send(topics.changelog, value, key, partition=partition) for key, value in encoded]
+            told = [
+                await producer.send(topics.audit, value, str(partition).encode(), partition=partition)
+                for value in pack(partition, self._release, self._written, lines)
             ]
-            await producer.send_offsets_to_transaction({self._source: decided}, self._group)
+            told += [
+                await producer.send(
+                    topics.identity, None if whose is None else whose.encode(), subject.encode(), partition=partition
+                )
+                for subject, whose in identities
+            ]
+            await producer.send_offsets_to_transaction(
+                {source: OffsetAndMetadata(decided, topics.events_id)}, self._group
+            )
             written = await asyncio.gather(*writes)
-        return max((one.offset for one in written), default=None)
+            await asyncio.gather(*told)
+        offset: int = written[-1].offset
+        return offset
 
-    def _keep(self, records: Mapping[str, Record]) -> None:
-        """Hold stored records in memory, the newest used the longest."""
-        self._stored.update(records)
-        while len(self._stored) > _MOST_CACHED:
-            self._stored.popitem(last=False)
+    def _keep(self, patient: str, record: Record | None, size: int) -> None:
+        """Hold a stored record in memory, and let go of those that were kept longest ago while all are too large."""
+        if patient in self._stored:
+            self._held -= self._stored.pop(patient)[1]
+        if record is not None:
+            self._stored[patient] = (record, size)
+            self._held += size
+        while self._held > _MOST_CACHED and len(self._stored) > 1:
+            self._held -= self._stored.popitem(last=False)[1][1]
 
     async def close(self) -> None:
         """Let go of the partition. What no checkpoint holds is decided again by the next owner."""

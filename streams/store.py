@@ -9,6 +9,10 @@ from faust.stores import rocksdb
 from faust.tables.table import Table
 from faust.types import StoreT
 
+#: Keys that begin so are the service's own; under this one lies where the audit of the partition stands.
+OWN_KEY = b"\0"
+AUDIT_KEY = b"\0audit"
+
 
 class PatientStore(rocksdb.Store):  # type: ignore[misc]
     """One RocksDB for each partition; the changelog's offset is written with the records that it names."""
@@ -21,7 +25,7 @@ class PatientStore(rocksdb.Store):  # type: ignore[misc]
     def patients(self, partition: int) -> list[str]:
         """Everybody of whom this disk has a record."""
         keys = self._db_for_partition(partition).keys()
-        return [key.decode() for key in keys if key != self.offset_key]
+        return [key.decode() for key in keys if key != self.offset_key and not key.startswith(OWN_KEY)]
 
     def write(self, partition: int, items: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
         """Put (or, for ``None``, delete) keys, and remember the changelog's offset, in one atomic batch."""

@@ -1,23 +1,30 @@
 """The topics: what each is called, how it is cut and kept, and how a cluster comes to have them."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, for_code
 
+from streams import kafka
+from streams.settings import Settings
+
 EVENTS = "events"
 FHIR = "fhir"
 SCORES = "risk.scores"
 ALERTS = "alerts"
 DEADLETTER = "deadletter"
+AUDIT = "audit"
+AUDIT_IDENTITY = "audit.identity"
 CHANGELOG = "vagt-patients-changelog"
 
 MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB
 
+#: For how many days a topic keeps what is in it.
+_DAYS: Mapping[str, int] = {EVENTS: 14, FHIR: 7, SCORES: 30, ALERTS: 90, DEADLETTER: 30, AUDIT: 400}
 _DAY_MS = 24 * 60 * 60 * 1000
 _BATCH_ROOM = 64 * 1024  # Kafka's limit is one of batches: a record's headers and the batch around it count too
 _TOPIC_ALREADY_EXISTS = 36
@@ -52,12 +59,16 @@ class Difference:
     want: str
 
 
-def topics(partitions: int = 4, prefix: str = "", doors: Iterable[str] = ()) -> tuple[Topic, ...]:
+def topics(
+    partitions: int = 4, prefix: str = "", doors: Iterable[str] = (), retention: Mapping[str, int] | None = None
+) -> tuple[Topic, ...]:
     """Return every topic of a deployment.
 
     ``doors`` are the names of a platform's own topics: what their owner decided is left to them, but their
-    records may be as large as those of `events`.
+    records may be as large as those of `events`. ``retention`` is in days, for topics that shall not keep theirs as
+    long as by default.
     """
+    days = {**_DAYS, **(retention or {})}
     large = {"max.message.bytes": str(MAX_RECORD + _BATCH_ROOM)}
     # A dead letter is a record of any topic with the headers that explain it.
     larger = {"max.message.bytes": str(MAX_RECORD + MIB)}
@@ -71,12 +82,14 @@ def topics(partitions: int = 4, prefix: str = "", doors: Iterable[str] = ()) -> 
         **large,
     }
     specs = (
-        Topic(EVENTS, partitions, keyed_by_patient=True, settings={**_kept(14), **large}),
-        Topic(FHIR, partitions, settings={**_kept(7), **large}),
+        Topic(EVENTS, partitions, keyed_by_patient=True, settings={**_kept(days[EVENTS]), **large}),
+        Topic(FHIR, partitions, settings={**_kept(days[FHIR]), **large}),
         *(Topic(door, partitions, settings=large) for door in doors),
-        Topic(SCORES, partitions, keyed_by_patient=True, settings=_kept(30)),
-        Topic(ALERTS, partitions, keyed_by_patient=True, settings=_kept(90)),
-        Topic(DEADLETTER, 1, settings={**_kept(90), **larger}),
+        Topic(SCORES, partitions, keyed_by_patient=True, settings=_kept(days[SCORES])),
+        Topic(ALERTS, partitions, keyed_by_patient=True, settings=_kept(days[ALERTS])),
+        Topic(DEADLETTER, 1, settings={**_kept(days[DEADLETTER]), **larger}),
+        Topic(AUDIT, partitions, keyed_by_patient=True, settings={**_kept(days[AUDIT]), **large}),
+        Topic(AUDIT_IDENTITY, partitions, keyed_by_patient=True, settings=state),
         Topic(CHANGELOG, partitions, keyed_by_patient=True, settings=state),
     )
     return tuple(Topic(prefix + s.name, s.partitions, s.keyed_by_patient, s.settings) for s in specs)
@@ -86,16 +99,29 @@ def _kept(days: int) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
 
 
-def ensure(bootstrap: str, wanted: Sequence[Topic], replication: int = 1, timeout_s: float = 60.0) -> list[Difference]:
+def ensure(
+    cluster: Settings | str,
+    wanted: Sequence[Topic],
+    replication: int = 1,
+    timeout_s: float = 60.0,
+    created: Callable[[str], None] = lambda _: None,
+) -> list[Difference]:
     """Create the topics that are missing and return how the others differ from what they shall be.
 
-    What exists is never changed. Several workers may call this at once. On return every partition has a
-    leader.
-    Raises TopicError when the cluster does not answer, or refuses a topic.
+    ``created`` is told the name of each that is new.
+
+    ``cluster`` is what its clients need to know; of one that is open to all, its address. What exists is never changed.
+    Several workers may call this at once. On return every partition has a leader.
+
+    Raises:
+        TopicError: the cluster does not answer, or refuses a topic.
+        SecurityError: the cluster and this client do not trust each other.
     """
+    settings = Settings(kafka_bootstrap=cluster, kafka_security="PLAINTEXT") if isinstance(cluster, str) else cluster
+    bootstrap = settings.kafka_bootstrap
     deadline = time.monotonic() + timeout_s
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=int(timeout_s * 1000))
+        admin = kafka.admin(settings, timeout_s)
     except KafkaError as error:
         raise TopicError(
             f"No Kafka answers at {bootstrap}: start the embedded one with `vagt broker start`, "
@@ -103,7 +129,10 @@ def ensure(bootstrap: str, wanted: Sequence[Topic], replication: int = 1, timeou
         ) from error
     try:
         existing = set(admin.list_topics())
-        _create(admin, [topic for topic in wanted if topic.name not in existing], replication, deadline)
+        missing = [topic for topic in wanted if topic.name not in existing]
+        _create(admin, missing, replication, deadline)
+        for topic in missing:
+            created(topic.name)
         admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=_left_ms(deadline))
         return _differences(admin, wanted, replication)
     except KafkaError as error:

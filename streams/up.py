@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
 from models.datasets import open_source
-from streams import topics, ward
+from streams import kafka, topics, ward
 from streams.broker import Broker
 from streams.detect import detect
 from streams.progress import say, shown
@@ -67,7 +66,12 @@ def up(settings: Settings, plan: Plan, console: Console) -> None:
     try:
         with _alone(settings.data_dir):
             logging.basicConfig(filename=settings.data_dir / "logs" / "up.log", level=logging.WARNING)
-            if plan.port is not None and not _answers(settings.kafka_bootstrap):
+            if plan.port is not None and not _answers(settings):
+                if settings.kafka_security != "PLAINTEXT":
+                    raise UpError(
+                        "The embedded broker has neither users nor certificates: name your own Kafka in "
+                        "VAGT_KAFKA_BOOTSTRAP, or leave VAGT_KAFKA_SECURITY out."
+                    )
                 started = Broker(settings.data_dir, plan.port)
                 started.start(lambda text: say(console, text))
             say(console, f"Kafka answers at {settings.kafka_bootstrap}")
@@ -101,12 +105,12 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _answers(bootstrap: str) -> bool:
+def _answers(settings: Settings) -> bool:
     """Whether a Kafka is there already, whoever started it."""
-    host, _, port = bootstrap.rpartition(":")
+    host, _, port = settings.kafka_bootstrap.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1.0).close()
-        KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000).close()
+        kafka.admin(settings, timeout_s=5.0).close()
     except (OSError, KafkaError):
         return False
     return True
@@ -114,8 +118,8 @@ def _answers(bootstrap: str) -> bool:
 
 def _prepare(settings: Settings, console: Console, new: bool) -> None:
     """Create the topics, and see that no worker of the other mode shares them."""
-    wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics)
-    for differs in topics.ensure(settings.kafka_bootstrap, wanted, settings.replication, _PATIENCE_S):
+    wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics, settings.retention)
+    for differs in topics.ensure(settings, wanted, settings.replication, _PATIENCE_S):
         say(
             console,
             f"The topic {differs.topic} has {differs.setting} {differs.have}; {differs.want} is needed",

@@ -18,6 +18,7 @@ import orjson
 from features.instants import DAY, HOUR, MINUTE, render
 from streams import kafka
 from streams.partitioner import partition_of
+from streams.pseudonym import Pseudonyms
 from streams.settings import Settings
 from streams.topics import EVENTS
 
@@ -143,17 +144,25 @@ async def play(settings: Settings, seed: int = 0, pace: float = PACE) -> None:
     Raises:
         KafkaError: the cluster does not take a record.
     """
-    producer = kafka.producer(settings)
+    producer, pseudonyms = kafka.producer(settings), Pseudonyms.of(settings)
     await producer.start()
     try:
         for record in ward(_now(), seed, pace):
             if (wait := record.at_ms - _now()) > 0:
                 await asyncio.sleep(wait / 1000)
-            key = record.patient.encode()
+            key, value = as_sent(record, pseudonyms)
             partition = partition_of(key, settings.partitions)
-            await producer.send_and_wait(settings.topic(EVENTS), orjson.dumps(record.items), key, partition=partition)
+            await producer.send_and_wait(settings.topic(EVENTS), value, key, partition=partition)
     finally:
         await producer.stop()
+
+
+def as_sent(record: Sent, pseudonyms: Pseudonyms | None) -> tuple[bytes, bytes]:
+    """Key and value of a record; under a pseudonym where there is a key, since no door is on its way."""
+    patient, items = record.patient, record.items
+    if pseudonyms is not None:
+        patient, items = pseudonyms.name(patient), [pseudonyms.pseudonymised(item) for item in items]
+    return patient.encode(), orjson.dumps(items)
 
 
 def _now() -> int:

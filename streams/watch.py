@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams import kafka
 from streams.settings import Settings
 from streams.topics import ALERTS
 
@@ -61,12 +62,7 @@ async def listening(settings: Settings) -> AsyncIterator[AsyncIterator[tuple[int
     Raises:
         KafkaError: the cluster does not answer.
     """
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        fetch_max_wait_ms=100,
-    )
+    reader = kafka.consumer(settings)
     await reader.start()
     try:
         tps = [TopicPartition(settings.topic(ALERTS), partition) for partition in range(settings.partitions)]

@@ -25,6 +25,10 @@ STAGGER_MINUTES = 72 * 60
 Item = dict[str, Any]
 
 
+class DataError(ValueError):
+    """A file that is damaged or not of its data set; the message names it."""
+
+
 class Record(NamedTuple):
     """One record of a topic: when it became known (ms since the epoch), and an object or an array of them."""
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import nan
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Final
 
 from features.catalogue import Refused, catalogue
@@ -16,7 +17,7 @@ from features.series import Series
 from models.datasets import Stay
 from models.evaluation.critical import Critical, Delivery
 from models.outputs import Alert, Severity, State
-from models.registry import shipped
+from models.registry import scorers
 from models.step import Decider, Decision, Place, step
 
 #: The analytes whose results are kept for judging what comes.
@@ -72,8 +73,8 @@ class Outcome:
 
 
 @cache
-def _decider() -> Decider:
-    return Decider(catalogue(), shipped())
+def _decider(candidate: Path | None = None) -> Decider:
+    return Decider(catalogue(), scorers(candidate))
 
 
 def decisions(stay: Stay, decider: Decider | None = None) -> Iterator[Decision]:
@@ -125,13 +126,18 @@ def outcome(stay: Stay, decider: Decider | None = None) -> Outcome:
     )
 
 
-def batch(stays: Iterable[Stay], jobs: int = 2) -> Iterator[Outcome]:
-    """``outcome`` of many stays, in their order, by so many processes."""
+def batch(stays: Iterable[Stay], jobs: int = 2, candidate: Path | None = None) -> Iterator[Outcome]:
+    """``outcome`` of many stays, in their order, by so many processes; with a ``candidate`` in place of its kind."""
+    judged = partial(_outcome, candidate)
     if jobs == 1:
-        yield from map(outcome, stays)
+        yield from map(judged, stays)
         return
     with get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(outcome, stays, chunksize=10)
+        yield from pool.imap(judged, stays, chunksize=10)
+
+
+def _outcome(candidate: Path | None, stay: Stay) -> Outcome:
+    return outcome(stay, _decider(candidate))
 
 
 def at_hours(start: int, hours: Sequence[int], scores: Sequence[tuple[int, float]]) -> tuple[float, ...]:

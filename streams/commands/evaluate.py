@@ -35,6 +35,12 @@ Mimic = Annotated[Path | None, typer.Option(exists=True, help="The MIMIC-IV demo
 Stays = Annotated[int | None, typer.Option(min=1, help="Only the first so many test stays of each set.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
 Out = Annotated[Path, typer.Option(help="Where the report goes.")]
+Candidate = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Judge the model in this folder instead, though nobody signed it yet."
+    ),
+]
 
 
 @evaluate.command("infection")
@@ -48,12 +54,13 @@ def infection(
         bool, typer.Option(help="Compare with what is on `risk.scores` and `alerts`, to the bit.")
     ] = False,
     jobs: Jobs = 2,
+    candidate: Candidate = None,
 ) -> None:
     """Judge the infection model on the test stays of cinc2019; the other sets stand for other hospitals."""
     chosen = _stays("cinc2019", data, stays)
-    judged = _judged(chosen, jobs, "cinc2019")
-    other = _of_2012(data2012, stays, jobs)
-    _report("infection", judged, other, out, _elsewhere(other, data2012, mimic, stays, jobs))
+    judged = _judged(chosen, jobs, "cinc2019", candidate)
+    other = _of_2012(data2012, stays, jobs, candidate)
+    _report("infection", judged, other, out, _elsewhere(other, data2012, mimic, stays, jobs, candidate), candidate)
     if topics:
         _compare(chosen, judged)
 
@@ -81,10 +88,15 @@ def all_models(
 
 def _desert(name: str) -> Callable[..., None]:
     def command(
-        data: Data, data2012: Data2012 = None, out: Out = Path("report.html"), stays: Stays = None, jobs: Jobs = 2
+        data: Data,
+        data2012: Data2012 = None,
+        out: Out = Path("report.html"),
+        stays: Stays = None,
+        jobs: Jobs = 2,
+        candidate: Candidate = None,
     ) -> None:
-        judged = _judged(_stays("cinc2019", data, stays), jobs, "cinc2019")
-        _report(name, judged, _of_2012(data2012, stays, jobs), out)
+        judged = _judged(_stays("cinc2019", data, stays), jobs, "cinc2019", candidate)
+        _report(name, judged, _of_2012(data2012, stays, jobs, candidate), out, candidate=candidate)
 
     return command
 
@@ -103,32 +115,45 @@ def _stays(source: str, path: Path, limit: int | None, *, test: bool = True) -> 
         return list(islice(chosen, limit))
 
 
-def _of_2012(path: Path | None, limit: int | None, jobs: int) -> "list[Outcome]":
-    return _judged(_stays("cinc2012", path, limit), jobs, "cinc2012") if path else []
+def _of_2012(path: Path | None, limit: int | None, jobs: int, candidate: Path | None = None) -> "list[Outcome]":
+    return _judged(_stays("cinc2012", path, limit), jobs, "cinc2012", candidate) if path else []
 
 
 def _elsewhere(
-    other: "list[Outcome]", data2012: Path | None, mimic: Path | None, limit: int | None, jobs: int
+    other: "list[Outcome]",
+    data2012: Path | None,
+    mimic: Path | None,
+    limit: int | None,
+    jobs: int,
+    candidate: Path | None = None,
 ) -> "list[Elsewhere]":
     from models.evaluation.elsewhere import deaths, elsewhere
 
     found = [elsewhere("cinc2012, test stays", other, deaths(data2012))] if data2012 else []
     if mimic:
-        stays = _judged(_stays("mimic-demo", mimic, limit, test=False), jobs, "mimic-demo")
+        stays = _judged(_stays("mimic-demo", mimic, limit, test=False), jobs, "mimic-demo", candidate)
         found.append(elsewhere("MIMIC-IV demo, all patients", stays))
     return found
 
 
-def _judged(stays: "list[Stay]", jobs: int, source: str) -> "list[Outcome]":
+def _judged(stays: "list[Stay]", jobs: int, source: str, candidate: Path | None = None) -> "list[Outcome]":
     from models.evaluation.run import batch
+    from models.registry import scorers
 
     if not stays:
         fail(f"There is no test stay of {source} there.")
-    return list(watched(batch(stays, jobs), f"stays of {source} judged", len(stays)))
+    with plain_failures():
+        scorers(candidate)  # what must not be loaded is told before any process is started
+        return list(watched(batch(stays, jobs, candidate), f"stays of {source} judged", len(stays)))
 
 
 def _report(
-    name: str, judged: "list[Outcome]", other: "list[Outcome]", out: Path, others: "Sequence[Elsewhere]" = ()
+    name: str,
+    judged: "list[Outcome]",
+    other: "list[Outcome]",
+    out: Path,
+    others: "Sequence[Elsewhere]" = (),
+    candidate: Path | None = None,
 ) -> None:
     """Write the page of one model and its figures beside it, and say the main ones."""
     from models.boosted import Boosted
@@ -136,9 +161,9 @@ def _report(
     from models.evaluation.questions import QUESTIONS
     from models.evaluation.report import html
     from models.evaluation.summary import line, summary
-    from models.registry import shipped
+    from models.registry import scorers
 
-    scorer = next((one for one in shipped() if one.kind == KINDS[name]), None)
+    scorer = next((one for one in scorers(candidate) if one.kind == KINDS[name]), None)
     if not isinstance(scorer, Boosted):
         fail(f"The model {name} is not among those that ship.")
     question = QUESTIONS[KINDS[name]]

@@ -32,8 +32,11 @@ def settings() -> "Settings":
         _ = found.door_forms  # checked only when read
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # it is about several variables, and names them
+            fail(f"{message}.", WRONG_USAGE)
         name = "VAGT_" + "_".join(map(str, first["loc"])).upper()
-        fail(f"{name} is not usable: {first['msg'].removeprefix('Value error, ')}.", WRONG_USAGE)
+        fail(f"{name} is not usable: {message}.", WRONG_USAGE)
     except ValueError as error:
         fail(f"{error}.", WRONG_USAGE)
     return found
@@ -45,19 +48,28 @@ def plain_failures() -> Iterator[None]:
     from aiokafka.errors import KafkaError as WorkerKafkaError
     from kafka.errors import KafkaError
 
+    from models.artefact import ArtefactError
+    from models.datasets import DataError
+    from models.signing import KeyFileError
+    from streams.archive.segments import ArchiveError
     from streams.broker import BrokerError
+    from streams.secret import SecurityError
     from streams.supervise import UpError
     from streams.topics import TopicError
     from streams.worker import WorkerError
 
     try:
         yield
-    except (BrokerError, TopicError, WorkerError, UpError) as error:
+    except (ArchiveError, BrokerError, SecurityError, TopicError, WorkerError, UpError) as error:
         fail(error)
+    except (ArtefactError, DataError, KeyFileError) as error:
+        fail(f"{str(error)[:1].upper()}{str(error)[1:]}.")
     except (KafkaError, WorkerKafkaError) as error:
         name = type(error).__name__
+        if "Authorization" in name:  # each library has classes of its own for it
+            fail(f"Kafka does not let this client do that ({name}): `vagt acls` says what each role needs.")
         fail(f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         fail(error if error.filename is None else f"{error.filename}: {error.strerror}.")
 
 

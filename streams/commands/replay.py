@@ -67,8 +67,8 @@ def replay(
 
         if source in (SourceName.CINC2019, SourceName.CINC2012, SourceName.MIMIC_DEMO):
             _see_that_it_is(source, path)
-        wanted = topics.topics(own.partitions, own.topic_prefix, own.door_topics)
-        for difference in topics.ensure(own.kafka_bootstrap, wanted, own.replication, _PATIENCE_S):
+        wanted = topics.topics(own.partitions, own.topic_prefix, own.door_topics, own.retention)
+        for difference in topics.ensure(own, wanted, own.replication, _PATIENCE_S):
             if difference.setting == "partitions":
                 fail(
                     f"The topic {difference.topic} has {difference.have} partitions and VAGT_PARTITIONS says "

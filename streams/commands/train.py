@@ -13,6 +13,8 @@ train = typer.Typer(help="Train a model on data sets.")
 #: The models that foresee a blood test's result.
 DESERT: Final = ("aki-risk", "hyperkalaemia-risk", "haemoglobin-drop-risk", "thrombocytopenia-risk", "lactate-risk")
 
+_UNSIGNED: Final = "It is not signed: no worker loads it before `vagt models sign`."
+
 Data = Annotated[Path, typer.Option(exists=True, help="The challenge's set of 2019: a file or a folder.")]
 Cinc2019 = Annotated[Path, typer.Option("--cinc2019", exists=True, help="The challenge's set of 2019.")]
 Cinc2012 = Annotated[Path, typer.Option("--cinc2012", exists=True, help="The challenge's sets a and b of 2012.")]
@@ -40,7 +42,7 @@ def train_infection(
     typer.echo(f"{len(matrix.x)} hours of {len(matrix.patients)} stays; fitting")
     trained = fit(matrix, "infection", CINC2019, test_apart=test_apart)
     save(out, trained.manifest, trained.model, card(trained.manifest))
-    typer.echo(f"Wrote {out}; threshold {trained.manifest.bands.high:.4f}")
+    typer.echo(f"Wrote {out}; threshold {trained.manifest.bands.high:.4f}. {_UNSIGNED}")
 
 
 def _desert(kind: str) -> Callable[..., None]:
@@ -68,7 +70,8 @@ def _desert(kind: str) -> Callable[..., None]:
         trained = fit(OUTCOMES[kind], sets)
         folder = out / kind.replace("-", "_")
         save(folder, trained.manifest, trained.model, card(trained.manifest, OUTCOMES[kind], trained.faults))
-        typer.echo(f"Wrote {folder}; switched {'off: ' + '; '.join(trained.faults) if trained.faults else 'on'}")
+        switched = f"off: {'; '.join(trained.faults)}" if trained.faults else "on"
+        typer.echo(f"Wrote {folder}; switched {switched}. {_UNSIGNED}")
 
     command.__doc__ = f"Train {kind} on cinc2019 and cinc2012 and write model, manifest and card."
     return command
@@ -89,4 +92,4 @@ def train_surprise(
     from models.train_surprise import train_on
 
     train_on({"cinc2019": cinc2019, "cinc2012": cinc2012}, out, jobs)
-    typer.echo(f"Wrote {out}")
+    typer.echo(f"Wrote {out}. {_UNSIGNED}")

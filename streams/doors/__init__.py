@@ -1,6 +1,7 @@
 """Doors: topics in other forms, or with several patients to a record, translated and written to ``events``.
 
-A door checks what it lets in, so that what nobody can use is set aside with the sender's own bytes.
+A door checks what it lets in, so that what nobody can use is set aside with the sender's own bytes. Where the
+deployment has a key, a patient's identifier comes no further than this.
 """
 
 import asyncio
@@ -19,10 +20,13 @@ from streams.doors.native import Translation
 from streams.intake import load
 from streams.log import logger
 from streams.partitioner import partition_of
+from streams.pseudonym import Pseudonyms
 from streams.settings import Settings
 
 _LOG = logger(__name__)
 
+#: Objects in native form, each with its patient.
+Items = tuple[tuple[str, dict[str, Any]], ...]
 #: Records that may await the broker before a door takes the next one.
 _MOST_PENDING = 2_000
 
@@ -39,6 +43,7 @@ class Doors:
         self._settings = settings
         self._events = settings.topic("events")
         self._dead = settings.topic("deadletter")
+        self._pseudonyms = Pseudonyms.of(settings)
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._pending: set[asyncio.Future[Any]] = set()
@@ -53,7 +58,7 @@ class Doors:
         if len(self._pending) >= _MOST_PENDING:
             await self.settle()
         most = self._settings.max_event_bytes
-        translation = _translate(source, form, most)
+        translation = _translate(source, form, most, self._pseudonyms)
         refusals = list(translation.refusals)
         for key, value in records(translation.items):
             if len(value) > most:
@@ -120,12 +125,19 @@ def records(items: Iterable[tuple[str, dict[str, Any]]]) -> list[tuple[bytes, by
     ]
 
 
-def _translate(source: Source, form: str, most: int) -> Translation:
+def pseudonymised(items: Items, pseudonyms: Pseudonyms | None) -> Items:
+    """The objects, each with its patient, as they leave a door: under pseudonyms where there is a key."""
+    if pseudonyms is None:
+        return items
+    made = (pseudonyms.pseudonymised(item) for _, item in items)
+    return tuple((item["patient"], item) for item in made)
+
+
+def _translate(source: Source, form: str, most: int, pseudonyms: Pseudonyms | None) -> Translation:
     try:
         document = load(source.value, most)
-        if form == "fhir":
-            return fhir.translate(document, source.timestamp)
-        return native.translate(document)
+        made = fhir.translate(document, source.timestamp) if form == "fhir" else native.translate(document)
+        return Translation(pseudonymised(made.items, pseudonyms), made.refusals)
     except Refused as refused:
         return Translation((), ((0, refused),))
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:

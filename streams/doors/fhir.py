@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from features import instants
 from features.catalogue import Analyte, Refused, catalogue
 from features.events import WITHDRAWN
 from streams.doors.native import VALUELESS, Translation, checked
+from streams.intake import MOST_OBJECTS, too_many
 
 Json = Mapping[str, Any]
 Drafts = Iterator[dict[str, Any] | Refused]
@@ -102,7 +104,13 @@ def translate(document: Any, received: int) -> Translation:
     context = _Context(_names(entry for _, entry in entries), received)
     items: list[tuple[str, dict[str, Any]]] = []
     refusals: list[tuple[int, Refused]] = []
-    drafts = [(index, list(_drafts(entry, context))) for index, entry in entries]
+    drafts: list[tuple[int, list[dict[str, Any] | Refused]]] = []
+    room = MOST_OBJECTS
+    for index, entry in entries:
+        drafts.append((index, list(islice(_drafts(entry, context), room + 1))))
+        room -= len(drafts[-1][1])
+        if room < 0:
+            return Translation((), ((0, too_many()),))
     since = _earliest(draft for _, parts in drafts for draft in parts)
     for index, parts in drafts:
         faults: list[Refused] = []

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from features.catalogue import Refused, catalogue
-from features.events import WITHDRAWN, Observation, parse
+from features.events import WITHDRAWN, Handover, Observation, parse
+from streams.intake import MOST_OBJECTS, too_many
 
 #: The statuses of an observation whose value, if any, does not count.
 VALUELESS = WITHDRAWN | {"registered"}
@@ -28,13 +31,19 @@ def translate(document: Any) -> Translation:
     parts = document if isinstance(document, list) else [document]
     if not parts:
         return Translation((), ((0, Refused("schema", "an empty array holds no event")),))
+    if len(parts) > MOST_OBJECTS:
+        return Translation((), ((0, too_many()),))
     items: list[tuple[str, dict[str, Any]]] = []
     refusals: list[tuple[int, Refused]] = []
     for index, part in enumerate(parts):
         try:
-            items.append((checked(part), part))
+            patient = checked(part)
+            orjson.dumps(part)  # a field that nobody looks at may be nested deeper than can be written
+            items.append((patient, part))
         except Refused as refused:
             refusals.append((index, refused))
+        except orjson.JSONEncodeError:
+            refusals.append((index, Refused("schema", "the object is nested too deep")))
     return Translation(tuple(items), tuple(refusals))
 
 
@@ -47,6 +56,8 @@ def checked(item: Any) -> str:
     """
     patient = item.get("patient") if isinstance(item, dict) else None
     event = parse(item, patient if isinstance(patient, str) else "")
+    if isinstance(event, Handover):
+        raise Refused("unsupported", "a handover is the service's own: no door takes one")
     if isinstance(event, Observation):
         system, code = event.code.system, event.code.code
         analyte = catalogue().analyte_for(system, code)

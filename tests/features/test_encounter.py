@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import Refused
-from features.encounter import Stay
+from features.encounter import MOST_EVENTS, Stay
 from features.instants import parse
 from tests.builders import after, at, encounter, moment
 
@@ -113,3 +113,19 @@ def test_age_never_falls_as_time_goes_on(one, other):
 def test_a_late_encounter_record_moves_the_patients_now_and_not_the_stay():
     record = after(ADMIT, TRANSFER, encounter("update", 1, ward="OUH-M8", issued=at(30)))
     assert (record.now, record.stay.ward) == (moment(30), "OUH-V")
+
+
+def test_of_endless_moves_what_they_add_up_to_is_kept():
+    moves = [encounter("transfer", 1 + number, ward=f"W-{number}") for number in range(2 * MOST_EVENTS)]
+    record = after(ADMIT, *moves)
+    assert len(record.events) == MOST_EVENTS
+    assert record.stay.ward == f"W-{2 * MOST_EVENTS - 1}"
+    assert (record.stay.birth_date, record.stay.admitted) == ("1951-05-02", moment(0))
+    assert record.events[0].action == "admit"
+    assert [event.ward for event in record.events[1:]] == [f"W-{n}" for n in range(MOST_EVENTS + 1, 2 * MOST_EVENTS)]
+
+
+def test_of_endless_admissions_and_discharges_the_last_stands():
+    record = after(*(encounter("admit" if n % 2 == 0 else "discharge", n) for n in range(2 * MOST_EVENTS + 1)))
+    assert len(record.events) == MOST_EVENTS
+    assert (record.stay.admitted, record.stay.discharged) == (moment(2 * MOST_EVENTS), None)

@@ -393,3 +393,26 @@ def test_a_day_of_extremes_and_an_entry_survive_storing_bit_for_bit():
     entry = Entry(1, 2, "i", 3, "final", "c", 0.1 + 0.2, None, "<", "u", 1e-310)
     record = Record(series={HEART: Series((entry,), (Extremes(1, -0.0, 5e-324),))})
     assert repr(content(decode(encode(record)))) == repr(content(record))
+
+
+def test_the_newest_seal_of_an_identifier_is_kept_and_stored():
+    record = after(observation(), tick(1))
+    assert record.sealed is None
+    record = after(observation(hour=1, sealed="one"), observation(hour=2, sealed="two"), tick(3), record=record)
+    assert record.sealed == decode(encode(record)).sealed == "two"
+    assert after(observation(hour=2, sealed="three"), record=record).sealed == "three", "a repeat may be newer"
+
+
+def test_a_record_that_was_stored_before_there_were_seals_is_read():
+    record = after(observation(), encounter())
+    form = msgspec.msgpack.decode(encode(record))
+    assert content(decode(msgspec.msgpack.encode(form[:-1]))) == content(record)
+
+
+def test_a_release_without_seals_reads_a_record_that_has_one():
+    class Older(msgspec.Struct, array_like=True):
+        format: int
+        now: int
+
+    record = after(observation(sealed="one"))
+    assert msgspec.msgpack.decode(encode(record), type=Older).now == record.now

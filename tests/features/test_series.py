@@ -1,8 +1,10 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.instants import DAY
-from features.series import MOST_ENTRIES, Entry, Extremes, Series, widen
+from features.record import Record, encode
+from features.series import MOST_BYTES, MOST_ENTRIES, Entry, Extremes, Series, widen, within_bounds
 
 DAY_0 = 20_000 * DAY
 
@@ -39,7 +41,8 @@ def test_entries_lie_in_time_order_however_they_come(entries, random):
 def test_what_is_carried_over_is_what_would_be_worked_out_anew(entries, horizon):
     for series in (built(entries), built(entries).expire(DAY_0 + horizon)):
         fresh = Series(series.entries, series.extremes)
-        assert (series.by_id, series.times, series.values) == (fresh.by_id, fresh.times, fresh.values)
+        carried = (series.by_id, series.times, series.values, series.weight)
+        assert carried == (fresh.by_id, fresh.times, fresh.values, fresh.weight)
 
 
 @settings(deadline=None)
@@ -94,3 +97,40 @@ def test_the_last_entry_is_the_newest_with_a_result():
     assert last is not None
     assert before is not None
     assert (last.text, before.value, series.last(before=0)) == ("A", 5.0, None)
+
+
+def long_series(number: int, **fields) -> Series:
+    return Series(tuple(entry(DAY_0 + one, id=f"{one:0200}", **fields) for one in range(number)))
+
+
+def test_a_flood_of_one_analyte_leaves_the_others_alone():
+    series = {"flood": long_series(20_000), "calm": long_series(50), "empty": Series()}
+    bounded = within_bounds(series)
+    assert bounded["calm"] is series["calm"]
+    assert bounded["empty"] is series["empty"]
+    assert sum(one.size for one in bounded.values()) <= MOST_BYTES
+    kept = bounded["flood"].entries
+    assert kept == series["flood"].entries[-len(kept) :]
+    assert len(kept) * 16 > 15 * MOST_BYTES // (kept[0].size + 10)
+    assert bounded["flood"].days[0].low == 1.0
+
+
+def test_what_is_within_the_bounds_stays_as_it_is():
+    series = {"a": long_series(100), "b": long_series(1)}
+    assert within_bounds(series) is series
+
+
+@pytest.mark.parametrize("letter", ["x", "å", "🩸"])
+def test_a_record_is_never_larger_in_bytes_than_its_bound_whatever_its_letters(letter):
+    flood = Series(tuple(entry(DAY_0 + one, id=f"{one}" + letter * 190, device=letter * 500) for one in range(12_000)))
+    record = Record(series=within_bounds({"flood": flood}))
+    assert record.series["flood"].entries
+    assert len(encode(record)) <= 1.05 * MOST_BYTES
+
+
+def test_daily_extremes_of_too_many_merged_patients_lose_their_oldest_days():
+    days = tuple(Extremes(day, 1.0, 2.0, f"p-{source}") for day in range(400) for source in range(300))
+    bounded = within_bounds({"a": Series((), days), "b": long_series(10)})
+    assert sum(one.size for one in bounded.values()) <= MOST_BYTES
+    assert bounded["a"].days == days[-len(bounded["a"].days) :]
+    assert len(bounded["b"].entries) == 10

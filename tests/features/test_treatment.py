@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.catalogue import Refused
-from features.treatment import Course, courses
+from features.treatment import MOST_EVENTS, Course, courses
 from tests.builders import after, at, moment, treatment
 
 PENICILLIN, HEPARIN = "J01CE01", "B01AB01"
@@ -80,3 +80,18 @@ def test_the_order_of_arrival_leaves_no_trace(events, data):
     assert given_courses(*made) == given_courses(*data.draw(st.permutations(made)))
     for _, start, stop in given_courses(*made):
         assert stop is None or start <= stop
+
+
+def test_of_endless_courses_those_that_go_on_are_kept():
+    events = [treatment(HEPARIN, "start", 0)]
+    events += [treatment(PENICILLIN, "start" if n % 2 == 0 else "stop", 1 + n) for n in range(2 * MOST_EVENTS)]
+    record = after(*events)
+    assert len(record.treatments) == MOST_EVENTS
+    assert [course.start for course in courses(record.treatments, HEPARIN)] == [moment(0)]
+    newest = courses(record.treatments, "J01")[-1]
+    assert (newest.start, newest.stop) == (moment(2 * MOST_EVENTS - 1), moment(2 * MOST_EVENTS))
+
+
+def test_of_endless_different_treatments_the_newest_are_kept():
+    record = after(*(treatment(f"X{n}", "start", n) for n in range(MOST_EVENTS + 10)))
+    assert [event.code for event in record.treatments] == [f"X{n}" for n in range(10, MOST_EVENTS + 10)]

@@ -11,6 +11,7 @@ from features.instants import HOUR
 from features.record import Record
 from features.vector import NAMES, VERSION, VITALS, vector
 from models.artefact import (
+    UNSIGNED,
     Abstention,
     ArtefactError,
     Bands,
@@ -24,7 +25,7 @@ from models.artefact import (
     save,
 )
 from models.boosted import Boosted
-from models.registry import infection
+from models.registry import FOLDERS
 from models.train import FEATURES, MONOTONE
 from tests.builders import moment, series
 
@@ -90,7 +91,7 @@ def scorer(tmp_path, model):
 
     def made(**changes) -> Boosted:
         save(tmp_path, manifest(model, **changes), model, "card\n")
-        return Boosted(tmp_path)
+        return Boosted(tmp_path, UNSIGNED)
 
     return made
 
@@ -178,7 +179,7 @@ def test_a_model_of_another_hash_is_not_loaded(scorer, tmp_path, model):
     scorer()
     tmp_path.joinpath("model.txt").write_text(model + "\n")
     with pytest.raises(ArtefactError, match="hash"):
-        Boosted(tmp_path)
+        Boosted(tmp_path, UNSIGNED)
 
 
 def test_a_model_of_other_features_is_not_loaded(scorer):
@@ -190,7 +191,8 @@ def test_a_model_of_other_features_is_not_loaded(scorer):
 
 def test_the_infection_model_is_monotone_where_it_says_so():
     """Each such feature moved alone over its range, in patients of whom more and less is known."""
-    one = infection()
+    one = Boosted(FOLDERS[0])
+    assert isinstance(one, Boosted)
     assert one.manifest.features == FEATURES
     empty = vector(Record(now=NOW))
     ill = vector(
@@ -209,4 +211,6 @@ def test_the_infection_model_is_monotone_where_it_says_so():
 
 
 def test_the_infection_model_does_not_see_how_often_something_was_measured():
-    assert not [name for name in infection().manifest.features if "_count_" in name]
+    one = Boosted(FOLDERS[0])
+    assert isinstance(one, Boosted)
+    assert not [name for name in one.manifest.features if "_count_" in name]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.vector import NAMES
-from models.artefact import DataSource, load, save
+from models.artefact import UNSIGNED, DataSource, load, save
 from models.desert import fit
 from models.desert.card import card
 from models.desert.hours import UNMEASURED, Hours
@@ -64,7 +64,7 @@ def test_a_trained_model_can_be_loaded_and_told(hours, tmp_path):
     trained = train(POTASSIUM, [(SOURCE, hours)])
     told = card(trained.manifest, POTASSIUM, trained.faults)
     save(tmp_path, trained.manifest, trained.model, told)
-    manifest, booster = load(tmp_path)
+    manifest, booster = load(tmp_path, UNSIGNED)
     assert manifest == trained.manifest
     assert booster.num_trees() == 10
     assert manifest.switched_on == (not trained.faults)

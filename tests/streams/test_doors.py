@@ -13,6 +13,7 @@ from streams import kafka
 from streams.deadletter import Source, bounded
 from streams.doors import Doors, fhir, native, records
 from streams.partitioner import partition_of
+from streams.pseudonym import Pseudonyms
 from streams.settings import Settings
 
 TAKEN = "2026-03-01T09:42:00+01:00"
@@ -330,3 +331,31 @@ async def test_the_producer_starts_with_the_first_record_and_stops_at_the_end(do
     assert broker.state == "started"
     await doors.close()
     assert broker.state == "stopped"
+
+
+async def test_with_a_key_only_the_pseudonym_goes_on(broker: Broker):
+    patient = "010157-5011"
+    own = Settings(pseudonym_key=bytes(32).hex())
+    names = Pseudonyms(own.pseudonym_keys)
+    doors = Doors(own)
+    await doors.handle(source([observation(patient), observation(patient, "o-2", unit=patient)]), "native")
+    (taken,), (refused,) = broker.to("events"), broker.to("deadletter")
+    name = names.name(patient)
+    assert taken.key == name.encode()
+    assert taken.partition == partition_of(name.encode(), own.partitions)
+    assert patient not in (taken.value or b"").decode()
+    assert names.unseal(taken.items["sealed"], name) == patient
+    assert not any(patient.encode() in text for text in refused.headers.values())
+
+
+async def test_a_record_that_is_read_twice_gives_the_same_bytes(broker: Broker):
+    doors = Doors(Settings(pseudonym_key=bytes(32).hex()))
+    for _ in range(2):
+        await doors.handle(source(observation("010157-5011")), "native")
+    once, again = broker.to("events")
+    assert (once.key, once.value) == (again.key, again.value)
+
+
+def test_no_door_takes_a_handover():
+    item = {"type": "handover", "id": "h", "version": 1, "patient": "p", "path": ["q"], "at": TAKEN, "origin": "vagt"}
+    assert [refused.reason for _, refused in native.translate(item).refusals] == ["unsupported"]

@@ -116,3 +116,21 @@ def test_every_part_of_a_document_is_used_or_refused_once(document):
         return
     parts = document if isinstance(document, list) else [document]
     assert sorted(index for index, _ in (*intake.events, *intake.refusals)) == list(range(len(parts)))
+
+
+def under_pseudonyms(document: object, key: str) -> list[str]:
+    try:
+        refusals = read(orjson.dumps(document), key, LIMIT, pseudonymous=True).refusals
+    except Refused as whole:
+        return [whole.reason]
+    return [refused.reason for _, refused in refusals]
+
+
+def test_where_there_is_a_key_only_what_a_door_wrote_of_a_pseudonym_is_used():
+    name = "~" + "a" * 43
+    item = observation_item(patient=name)
+    assert under_pseudonyms([item, {**item, "origin": "vagt"}], name) == ["not-pseudonymised"]
+    assert under_pseudonyms({**item, "origin": "vagt"}, name) == []
+    assert under_pseudonyms({**observation_item(), "origin": "vagt"}, PATIENT) == ["not-pseudonymised"]
+    for near in (name[1:], name + "a", f"{name}\n", name.replace("a", "é")):
+        assert under_pseudonyms({**item, "patient": near, "origin": "vagt"}, near) == ["not-pseudonymised"]

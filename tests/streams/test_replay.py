@@ -13,7 +13,9 @@ from models.datasets import READERS, Record, Stay
 from streams.commands.replay import SourceName, speed_of
 from streams.detect import detect
 from streams.progress import summary
+from streams.pseudonym import Pseudonyms
 from streams.replay import Message, Tally, as_they_come, in_time_order, paced
+from tests.builders import observation_item
 
 
 class Set:
@@ -166,3 +168,18 @@ def test_a_folder_without_a_data_set_is_said_to_be_one(tmp_path):
         detect(tmp_path)
     with pytest.raises(FileNotFoundError):
         detect(tmp_path / "nowhere")
+
+
+async def test_with_a_key_a_replay_is_of_pseudonyms(tmp_path):
+    names, tally = Pseudonyms([bytes(32)]), Tally()
+    good, bad = observation_item(patient="010157-5011"), observation_item(patient="010157-5011", unit="furlong")
+    records = [Record(1, good), Record(2, [good, bad, observation_item()]), Record(3, bad), Record(4, [5])]  # type: ignore[list-item]
+    source = Set(Stay("010157-5011", records, [], []))
+    expected = names.pseudonymised(good)
+    for sent in (
+        await collected(as_they_come(source, tally, None, names)),
+        await collected(in_time_order(source, Tally(), None, tmp_path, names)),
+    ):
+        assert [message.patient.decode() for message in sent] == [names.name("010157-5011")] * 2
+        assert [orjson.loads(message.value) for message in sent] == [expected, [expected]]
+    assert tally.skipped == {"unknown-unit": 2, "wrong-subject": 1, "schema": 1}

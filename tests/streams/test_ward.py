@@ -2,6 +2,7 @@
 
 from itertools import takewhile
 
+import orjson
 import pytest
 
 from features.apply import apply
@@ -10,7 +11,8 @@ from features.events import Encounter, Observation, parse
 from features.instants import HOUR, MINUTE
 from features.record import Record
 from models.rules.news2 import News2
-from streams.ward import BEDS, Course, ward
+from streams.pseudonym import Pseudonyms
+from streams.ward import BEDS, Course, as_sent, ward
 
 START = 1_767_225_600_000  # 2026-01-01T00:00Z
 
@@ -108,3 +110,19 @@ def test_a_course_rises_stays_and_passes():
         [0, 0, 0.4, 0.8, 0.8, 0.4, 0, 0]
     )
     assert course.severity("kidney", 120) == 0
+
+
+def test_with_a_key_a_record_is_sent_under_a_pseudonym(half_an_hour):
+    names = Pseudonyms([bytes(32)])
+    for record in half_an_hour[:300]:
+        key, value = as_sent(record, names)
+        assert key.decode() == names.name(record.patient)
+        assert record.patient.encode() not in value
+        for item in orjson.loads(value):
+            assert parse(item, key.decode()).origin == "vagt"
+            assert item.get("name") is None or item["name"] not in {one.get("name") for one in record.items}
+
+
+def test_without_a_key_a_record_is_sent_as_it_is(half_an_hour):
+    record = half_an_hour[0]
+    assert as_sent(record, None) == (record.patient.encode(), orjson.dumps(record.items))

@@ -1,0 +1,1 @@
+"""`python -m load_tests.fuzz`: every input parser is given what a careless or hostile sender could send."""

@@ -1,0 +1,39 @@
+"""Topics as they are in the end, read whole."""
+
+import asyncio
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.deadletter import Source
+from streams.kafka import MAX_REQUEST
+from streams.settings import Settings
+
+_WAIT_MS: Final = 500
+
+
+def read(settings: Settings, topic: str, partitions: int, *, committed: bool = False) -> list[Source]:
+    """Every record of a topic by partition and offset; ``committed`` leaves out what no transaction committed."""
+    return asyncio.run(_read(settings, topic, partitions, committed))
+
+
+async def _read(settings: Settings, topic: str, partitions: int, committed: bool) -> list[Source]:
+    async with AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        max_partition_fetch_bytes=MAX_REQUEST,
+    ) as consumer:
+        tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
+        consumer.assign(tps)
+        ends = await consumer.end_offsets(tps)
+        for tp, first in (await consumer.beginning_offsets(tps)).items():
+            consumer.seek(tp, first)
+        found: list[Source] = []
+        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for tp, records in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
+                found += [
+                    Source(tp.topic, tp.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
+                    for one in records
+                ]
+    return sorted(found, key=lambda one: (one.partition, one.offset))

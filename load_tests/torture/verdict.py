@@ -1,0 +1,195 @@
+"""What came out beside what had to: every figure of a sound service is 0."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from features.record import decode
+from load_tests.torture.oracle import MOVED, OWN, Expected, digest, silent, state
+from streams.deadletter import Source
+
+#: Of each figure, so many cases are kept as examples.
+_EXAMPLES: Final = 5
+
+FIGURES: Final = (
+    "lost alerts",
+    "extra alerts",
+    "differing alerts",
+    "sequence gaps",
+    "lost scores",
+    "extra scores",
+    "differing scores",
+    "out of order",
+    "lost dead letters",
+    "unexplained dead letters",
+    "lost handovers",
+    "final states differing",
+    "states gone back",
+    "unknown states",
+)
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The figures with examples of each, and how many outputs were compared and repeated."""
+
+    figures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FIGURES, 0))
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    compared: dict[str, int] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sound(self) -> bool:
+        """Whether every figure is 0."""
+        return not any(self.figures.values())
+
+    def fault(self, figure: str, case: object) -> None:
+        """Count a case."""
+        self.figures[figure] += 1
+        examples = self.examples.setdefault(figure, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(str(case))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The topics as they are in the end, each by partition and offset."""
+
+    events: Sequence[Source]
+    alerts: Sequence[Source]
+    scores: Sequence[Source]
+    letters: Sequence[Source]
+    changelog: Sequence[Source]
+
+
+def judge(expected: Expected, found: Found) -> Verdict:
+    """Compare all that came out with what had to."""
+    verdict = Verdict()
+    alerts = [
+        (one, (alert["patient"], alert["id"], alert["sequence"]), silent(alert))
+        for one in found.alerts
+        if "kind" in (alert := orjson.loads(one.value or b"null"))
+    ]
+    scores = [
+        (one, (one.partition, score["trigger"]["offset"], score["id"]), silent(score))
+        for one in found.scores
+        for score in orjson.loads(one.value or b"null")
+    ]
+    _compare(verdict, "alerts", expected.alerts, alerts)
+    _compare(verdict, "scores", expected.scores, scores)
+    _judge_sequences(verdict, {(alert, sequence) for _, (_, alert, sequence), _ in alerts})
+    _judge_letters(verdict, expected, found)
+    _judge_written(verdict, expected, found.events)
+    _judge_states(verdict, expected, found.changelog)
+    return verdict
+
+
+def _compare(
+    verdict: Verdict, what: str, expected: Mapping[_Key, Any], found: Iterable[tuple[Source, _Key, Any]]
+) -> None:
+    """Lost, extra and differing outputs; those whose first appearance is behind a later event's are out of order."""
+    seen: dict[_Key, Any] = {}
+    newest: dict[int, int] = {}
+    repeated = 0
+    for source, key, output in found:
+        if key in seen:
+            repeated += 1
+            if output != seen[key]:
+                verdict.fault(f"differing {what}", key)
+            continue
+        seen[key] = output
+        if key not in expected:
+            verdict.fault(f"extra {what}", key)
+        elif output != expected[key]:
+            verdict.fault(f"differing {what}", key)
+        offset = output["trigger"]["offset"]
+        if offset < newest.get(source.partition, 0):
+            verdict.fault("out of order", (what, key))
+        newest[source.partition] = max(offset, newest.get(source.partition, 0))
+    for key in expected.keys() - seen.keys():
+        verdict.fault(f"lost {what}", key)
+    verdict.compared[what] = len(expected)
+    verdict.repeated[what] = repeated
+
+
+def _judge_sequences(verdict: Verdict, changes: Iterable[tuple[str, int]]) -> None:
+    """An alert's changes count from 1 without a gap."""
+    sequences: dict[str, set[int]] = defaultdict(set)
+    for alert, sequence in changes:
+        sequences[alert].add(sequence)
+    for alert, numbers in sequences.items():
+        if numbers != set(range(1, len(numbers) + 1)):
+            verdict.fault("sequence gaps", (alert, sorted(numbers)))
+
+
+def _judge_letters(verdict: Verdict, expected: Expected, found: Found) -> None:
+    """Each unusable object has a dead letter with its reason and the record's own bytes, and nothing else has."""
+    originals = {(one.partition, one.offset): one for one in found.events}
+    seen = set()
+    repeated = 0
+    for one in found.letters:
+        headers = {name: value.decode() for name, value in one.headers}
+        place = int(headers["partition"]), int(headers["offset"])
+        letter = *place, int(headers["item"])
+        original = originals.get(place)
+        repeated += letter in seen
+        seen.add(letter)
+        whole = original is not None and (one.key, one.value) == (original.key, original.value)
+        if expected.letters.get(letter) != headers["reason"] or not whole:
+            verdict.fault("unexplained dead letters", (letter, headers["reason"]))
+    for letter in expected.letters.keys() - seen:
+        verdict.fault("lost dead letters", letter)
+    verdict.compared["dead letters"] = len(expected.letters)
+    verdict.repeated["dead letters"] = repeated
+
+
+def _judge_written(verdict: Verdict, expected: Expected, events: Iterable[Source]) -> None:
+    """What the service itself had to write to ``events`` lies there."""
+    written = set()
+    for one in events:
+        key = (one.key or b"").decode()
+        written.add((key, digest(one.value or b"").hex()) if _moved(one) else (key, _identity(one.value)))
+    for case in expected.written - written:
+        verdict.fault("lost handovers", case)
+    verdict.compared["handovers"] = len(expected.written)
+
+
+def _judge_states(verdict: Verdict, expected: Expected, changelog: Iterable[Source]) -> None:
+    """The changelog holds records that the step gave, never an older one after a newer, and the last one at its end."""
+    at: dict[str, int] = {}
+    for one in changelog:
+        patient = (one.key or b"").decode()
+        if patient.encode().startswith(OWN):
+            continue
+        states = expected.states.get(patient, [])
+        now = None if one.value is None else state(decode(one.value))
+        if now not in states:
+            verdict.fault("unknown states", (patient, one.partition, one.offset))
+            continue
+        later = next((n for n in range(at.get(patient, 0), len(states)) if states[n] == now), None)
+        if later is None:
+            verdict.fault("states gone back", (patient, one.partition, one.offset))
+        # After a step back, the next ones are judged from there.
+        at[patient] = states.index(now) if later is None else later
+    for patient, states in expected.states.items():
+        position = at.get(patient)
+        if position is None or states[position] != states[-1]:
+            verdict.fault("final states differing", patient)
+    verdict.compared["states"] = len(expected.states)
+
+
+def _moved(one: Source) -> bool:
+    return any(name == MOVED for name, _ in one.headers)
+
+
+def _identity(value: bytes | None) -> str:
+    try:
+        document = orjson.loads(value or b"null")
+    except orjson.JSONDecodeError:
+        return ""
+    return str(document.get("id", "")) if isinstance(document, dict) else ""

@@ -1,0 +1,141 @@
+"""The decisions of one partition computed again from ``events``, beside what the audit says of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import Any, Self
+
+import orjson
+
+from features.record import Record
+from models.step import Decider
+from streams import audit, release
+from streams.archive.erased import is_erased
+from streams.audit import Entry, Flaw
+from streams.deadletter import Source
+from streams.judge import judge
+from streams.speech import spoken
+from streams.terms import Terms
+
+_NOBODY = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when Kafka received the records that are compared: ms since the epoch, the end not included."""
+
+    since: int = 0
+    until: int = 2**62
+
+    def __contains__(self, received: object) -> bool:
+        return isinstance(received, int) and self.since <= received < self.until
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of it.
+
+    ``differing`` has the places of decisions that came out otherwise, and which fields of their entries differ.
+    ``elsewhere`` counts decisions of releases or settings that are not this one's, ``unreachable`` those of patients
+    whose history begins before the log does.
+    """
+
+    identical: int = 0
+    differing: list[tuple[int, int, str]] = field(default_factory=list)
+    elsewhere: int = 0
+    unreachable: int = 0
+    flaws: list[Flaw] = field(default_factory=list)
+    unaudited: int = 0
+
+
+def compare(terms: Terms, partition: int, audited: Iterable[bytes], events: Iterable[Source], span: Span) -> Comparison:
+    """Judge a partition's records of ``events`` again, all of them, and compare those of the span with the audit.
+
+    Each is judged under the terms that the audit recorded, and where it recorded none, under ``terms``.
+    ``audited`` are the values of the partition's audit, ``events`` its records, both from the earliest there is.
+    """
+    found = Comparison()
+    judge_of = cache(_Judge.of)
+    own = _Judge(terms, terms.decider(), same=True)
+    beyond: set[str] = set()
+    patients: dict[str, Record] = {}
+    entries = _entries(audit.unpack(audited), found)
+    entry = next(entries, None)
+    for source in events:
+        while entry is not None and entry.fields["offset"] < source.offset:
+            _before_the_log(entry, beyond, found, span)
+            entry = next(entries, None)
+        if is_erased(source):
+            if entry is not None and entry.fields["offset"] == source.offset:
+                _before_the_log(entry, beyond, found, span)
+                entry = next(entries, None)
+            continue
+        if entry is not None:
+            own = judge_of(entry.release, terms)
+        judged = judge(own.terms, own.decider, source, lambda one: patients.get(one, _NOBODY), lambda: "")
+        if judged.patient is not None:
+            if judged.record is None:
+                patients.pop(judged.patient, None)
+            else:
+                patients[judged.patient] = judged.record
+        if entry is None or entry.fields["offset"] != source.offset:
+            if source.timestamp in span:
+                found.unaudited += 1
+            continue
+        if source.timestamp in span:
+            if not own.same:
+                found.elsewhere += 1
+            elif entry.fields["subject"] in beyond:
+                found.unreachable += 1
+            else:
+                again = replace(judged, subject=entry.fields["subject"])
+                said = spoken(judged).digest
+                again_body = audit.body(entry.number, source, again, release.digest(entry.release), said)
+                _note(entry, again_body, found)
+        entry = next(entries, None)
+    while entry is not None:
+        found.flaws.append(Flaw(partition, entry.number, "the log of events does not reach this entry"))
+        entry = next(entries, None)
+    return found
+
+
+def _entries(read: Iterator[Entry | Flaw], found: Comparison) -> Iterator[Entry]:
+    for one in read:
+        if isinstance(one, Flaw):
+            found.flaws.append(one)
+        else:
+            yield one
+
+
+def _before_the_log(entry: Entry, beyond: set[str], found: Comparison, span: Span) -> None:
+    if entry.fields["subject"] is not None:
+        beyond.add(entry.fields["subject"])
+    if entry.fields["received"] in span:
+        found.unreachable += 1
+
+
+def _note(entry: Entry, again: bytes, found: Comparison) -> None:
+    if again == entry.body:
+        found.identical += 1
+        return
+    new = orjson.loads(again)
+    names = [name for name, value in entry.fields.items() if name != "hash" and new.get(name) != value]
+    found.differing.append((entry.partition, entry.fields["offset"], ", ".join(names)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Whoever judges under the terms of a description, and whether this release is the one that it describes."""
+
+    terms: Terms
+    decider: Decider
+    same: bool
+
+    @classmethod
+    def of(cls, description: bytes, otherwise: Terms) -> Self:
+        """From a description; ``otherwise`` are the terms where it has not those that this release knows."""
+        recorded: dict[str, Any] = orjson.loads(description)["settings"]
+        names = {one.name for one in fields(Terms)}
+        terms = Terms(**recorded) if names == recorded.keys() else otherwise
+        decider = terms.decider()
+        return cls(terms, decider, release.describe(terms, decider) == description)

@@ -1,0 +1,41 @@
+"""What of the settings a decision depends on; the audit records it with each."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from features.catalogue import catalogue
+from models.registry import shipped
+from models.step import Decider
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The settings of these names; ``pseudonymous`` says that ``events`` holds pseudonyms only."""
+
+    partitions: int
+    live: bool
+    max_event_bytes: int
+    max_skew_ms: int
+    critical_results: str
+    pseudonymous: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of a deployment.
+
+        Raises:
+            ValueError: VAGT_PSEUDONYM_KEY is no key.
+        """
+        return cls(
+            partitions=settings.partitions,
+            live=settings.live,
+            max_event_bytes=settings.max_event_bytes,
+            max_skew_ms=settings.max_skew_ms,
+            critical_results=settings.critical_results,
+            pseudonymous=bool(settings.pseudonym_keys),
+        )
+
+    def decider(self) -> Decider:
+        """What decides under these terms: the catalogue, models and rules of this release."""
+        return Decider(catalogue(), shipped(self.critical_results), self.max_skew_ms)

@@ -1,0 +1,170 @@
+"""The verdict finds each thing that can be lost, doubled, changed or turned back, and nothing in what is sound."""
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from features.record import Record, encode
+from load_tests.torture.oracle import MOVED, Expected, digest, state
+from load_tests.torture.verdict import FIGURES, Found, judge
+from streams.deadletter import Source
+
+PATIENT = "p-1"
+STATES = [Record(now=now) for now in (1, 2, 3)]
+
+
+def source(topic, offset, value, key=PATIENT, headers=()):
+    raw = value if isinstance(value, bytes) else orjson.dumps(value)
+    return Source(topic, 0, offset, 0, key.encode(), raw, headers)
+
+
+def alert(sequence, event, **fields):
+    return {
+        "id": "a",
+        "sequence": sequence,
+        "kind": "news2",
+        "patient": PATIENT,
+        "trigger": {"offset": event},
+        "emitted": "2026-01-01T00:00:00.000Z",
+        "score": {"emitted": "then"},
+        **fields,
+    }
+
+
+def score(event, **fields):
+    return {"id": f"s{event}", "trigger": {"offset": event}, "emitted": "then", **fields}
+
+
+def letter(event, item=0, reason="schema", value=b"what came"):
+    headers = {"reason": reason, "partition": "0", "offset": str(event), "item": str(item)}
+    return source("deadletter", event, value, headers=tuple((name, text.encode()) for name, text in headers.items()))
+
+
+def silenced(output):
+    return {name: value for name, value in output.items() if name != "emitted"}
+
+
+def expected():
+    return Expected(
+        alerts={
+            (PATIENT, "a", sequence): {**silenced(alert(sequence, event)), "score": {}}
+            for sequence, event in ((1, 0), (2, 2))
+        },
+        scores={(0, event, f"s{event}"): silenced(score(event)) for event in (0, 2)},
+        letters={(0, 1, 0): "schema"},
+        states={PATIENT: [state(one) for one in STATES]},
+        written={("p-2", "handover-1"), ("p-3", digest(b"misplaced").hex())},
+    )
+
+
+def found(**topics):
+    sound = Found(
+        events=[
+            source("events", 0, {"id": "x"}),
+            source("events", 1, b"what came"),
+            source("events", 2, {"id": "handover-1"}, "p-2"),
+            source("events", 3, b"misplaced", "p-3", ((MOVED, b"1"),)),
+        ],
+        alerts=[source("alerts", 0, alert(1, 0)), source("alerts", 1, alert(2, 2))],
+        scores=[source("scores", 0, [score(0)]), source("scores", 1, [score(2)])],
+        letters=[letter(1)],
+        changelog=[source("changelog", at, encode(one)) for at, one in enumerate(STATES)],
+    )
+    return replace(sound, **topics)
+
+
+def figures(**topics):
+    return {name: count for name, count in judge(expected(), found(**topics)).figures.items() if count}
+
+
+def test_what_the_step_says_is_sound():
+    verdict = judge(expected(), found())
+    assert verdict.sound
+    assert list(verdict.figures) == list(FIGURES)
+    assert verdict.compared == {"alerts": 2, "scores": 2, "dead letters": 1, "handovers": 2, "states": 1}
+
+
+def test_repeats_alike_but_for_emitted_and_heartbeats_are_no_fault():
+    again = alert(1, 0, emitted="2026-01-01T00:00:09.000Z", score={"emitted": "later"})
+    beat = source("alerts", 3, {"heartbeat": True}, "_heartbeat")
+    topics = found()
+    verdict = judge(
+        expected(),
+        found(
+            alerts=[*topics.alerts, source("alerts", 2, again), beat],
+            scores=[*topics.scores, topics.scores[0]],
+            letters=[*topics.letters, *topics.letters],
+        ),
+    )
+    assert verdict.sound
+    assert verdict.repeated == {"alerts": 1, "scores": 1, "dead letters": 1}
+
+
+def test_a_lost_alert_is_found_and_so_is_the_gap_that_it_leaves():
+    assert figures(alerts=found().alerts[:1]) == {"lost alerts": 1}
+    assert figures(alerts=found().alerts[1:]) == {"lost alerts": 1, "sequence gaps": 1}
+
+
+def test_an_alert_that_nothing_called_for_is_found():
+    assert figures(alerts=[*found().alerts, source("alerts", 2, alert(3, 2))]) == {"extra alerts": 1}
+
+
+@pytest.mark.parametrize("fields", [{"kind": "aki"}, {"trigger": {"offset": 0}}, {"score": {"score": 1.0}}])
+def test_an_alert_with_another_content_is_found(fields):
+    assert figures(alerts=[found().alerts[0], source("alerts", 1, alert(2, 2, **fields))]) == {"differing alerts": 1}
+
+
+def test_a_repeat_that_differs_is_found():
+    assert figures(alerts=[*found().alerts, source("alerts", 2, alert(2, 2, kind="aki"))]) == {"differing alerts": 1}
+
+
+def test_changes_in_the_wrong_order_are_found():
+    assert figures(alerts=found().alerts[::-1]) == {"out of order": 1}
+
+
+def test_lost_extra_and_differing_scores_are_found():
+    first, second = found().scores
+    assert figures(scores=[first]) == {"lost scores": 1}
+    assert figures(scores=[first, second, source("scores", 2, [score(3)])]) == {"extra scores": 1}
+    assert figures(scores=[first, source("scores", 1, [score(2, score=0.5)])]) == {"differing scores": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [letter(0), letter(1, item=1), letter(1, reason="internal-error"), letter(1, value=b"not what came")],
+)
+def test_a_dead_letter_that_nothing_explains_is_found(wrong):
+    assert figures(letters=[letter(1), wrong]) == {"unexplained dead letters": 1}
+
+
+def test_a_lost_dead_letter_is_found():
+    assert figures(letters=[]) == {"lost dead letters": 1}
+
+
+@pytest.mark.parametrize("missing", [2, 3])
+def test_a_lost_handover_or_moved_record_is_found(missing):
+    assert figures(events=[one for one in found().events if one.offset != missing]) == {"lost handovers": 1}
+
+
+def test_checkpoints_may_leave_states_out():
+    assert figures(changelog=found().changelog[2:]) == {}
+
+
+def test_an_older_state_after_a_newer_one_is_found_though_the_newest_comes_last():
+    one, two, three = found().changelog
+    assert figures(changelog=[one, three, two, three]) == {"states gone back": 1}
+
+
+def test_a_changelog_that_ends_with_an_old_state_is_found():
+    assert figures(changelog=found().changelog[:2]) == {"final states differing": 1}
+    assert figures(changelog=[]) == {"final states differing": 1}
+
+
+def test_a_state_that_the_step_never_gave_is_found():
+    foreign = source("changelog", 0, encode(Record(now=9)))
+    assert figures(changelog=[foreign, *found().changelog]) == {"unknown states": 1}
+
+
+def test_the_audits_own_entries_in_the_changelog_are_left_alone():
+    assert figures(changelog=[*found().changelog, source("changelog", 9, b"anything", "\0audit")]) == {}
