@@ -94,6 +94,11 @@ ROLES: Final = {
         checks=_CREATED,
         watches_workers=True,
     ),
+    "privacy": Role(
+        "`vagt erase`, `vagt pseudonym rotate`: only while it is needed",
+        reads=(CHANGELOG, AUDIT_IDENTITY),
+        writes=(EVENTS, AUDIT_IDENTITY),
+    ),
     "admin": Role("`vagt topics`: creates the topics, and reads and writes none", manages=_CREATED),
 }
 

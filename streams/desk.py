@@ -48,6 +48,7 @@ class Desk:
         self._shards: dict[int, Shard] = {}
         self._alarms: dict[int, Alarms] = {}
         self._clock = Clock()
+        self._changelog_id = ""
         self._recalling: asyncio.Task[None] | None = None
         #: A partition, and the offsets between which no record came.
         self.gaps: deque[tuple[int, int, int]] = deque(maxlen=_MOST_GAPS)
@@ -58,9 +59,10 @@ class Desk:
         self._dead = settings.topic("deadletter")
         self._topics = Topics(self._events, changelog, settings.topic("audit"), settings.topic("audit.identity"))
 
-    def recognise(self, events_id: str) -> None:
-        """Commit offsets as those of the topic ``events`` that has this id in the cluster."""
+    def recognise(self, events_id: str, changelog_id: str) -> None:
+        """Commit offsets as those of ``events``, and follow the changelog, that have these ids in the cluster."""
         self._topics = replace(self._topics, events_id=events_id)
+        self._changelog_id = changelog_id
 
     async def start(self) -> None:
         """Connect to the broker."""
@@ -74,7 +76,7 @@ class Desk:
         shards = {partition: self._shard(partition) for partition in wanted}
         try:
             await asyncio.gather(*(shard.claim() for shard in shards.values()))
-            await restore(self._settings, self._store, self._topics.changelog, wanted)
+            await restore(self._settings, self._store, self._topics.changelog, self._changelog_id, wanted)
         except BaseException:
             await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
             raise

@@ -14,7 +14,7 @@ from streams.pseudonym import Pseudonyms, is_pseudonym
 from streams.reading import read_all
 from streams.settings import Settings
 from streams.store import OWN_KEY
-from streams.topics import CHANGELOG, EVENTS
+from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS
 
 
 def erase(settings: Settings, patients: Iterable[str]) -> int:
@@ -43,6 +43,12 @@ def erase(settings: Settings, patients: Iterable[str]) -> int:
             }
             for partition in range(settings.partitions):
                 producer.send(settings.topic(EVENTS), orjson.dumps(item), CONTROL_KEY, partition=partition)
+        # The worker removes the name that the patient's record bears. A record that was made anew, or written by a
+        # release that knew no names, left earlier ones behind.
+        names = {one.key: one for one in read_all(settings, AUDIT_IDENTITY)}
+        for one in names.values():
+            if one.value is not None and one.value.decode() in everybody:
+                producer.send(settings.topic(AUDIT_IDENTITY), None, one.key, partition=one.partition)
         producer.flush(timeout=60)
     finally:
         producer.close()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -37,7 +38,8 @@ class Comparison:
 
     ``differing`` has the places of decisions that came out otherwise, and which fields of their entries differ.
     ``elsewhere`` counts decisions of releases or settings that are not this one's, ``unreachable`` those of patients
-    whose history begins before the log does.
+    whose history begins before the log does. ``unaudited`` records have no entry between others, ``undecided`` ones
+    none at the end; ``again`` counts entries of records that were decided once more, after offsets were lost.
     """
 
     identical: int = 0
@@ -46,17 +48,27 @@ class Comparison:
     unreachable: int = 0
     flaws: list[Flaw] = field(default_factory=list)
     unaudited: int = 0
+    undecided: int = 0
+    again: int = 0
 
 
-def compare(terms: Terms, partition: int, audited: Iterable[bytes], events: Iterable[Source], span: Span) -> Comparison:
+def compare(
+    terms: Terms,
+    partition: int,
+    audited: Iterable[bytes],
+    events: Iterable[Source],
+    span: Span,
+    keys: Path | None = None,
+) -> Comparison:
     """Judge a partition's records of ``events`` again, all of them, and compare those of the span with the audit.
 
     Each is judged under the terms that the audit recorded, and where it recorded none, under ``terms``.
-    ``audited`` are the values of the partition's audit, ``events`` its records, both from the earliest there is.
+    ``audited`` are the values of the partition's audit, ``events`` its records, both from the earliest there is;
+    ``keys`` is the folder of the deployment's own public keys.
     """
     found = Comparison()
     judge_of = cache(_Judge.of)
-    own = _Judge(terms, terms.decider(), same=True)
+    own = _Judge(terms, terms.decider(keys), same=True)
     beyond: set[str] = set()
     patients: dict[str, Record] = {}
     entries = _entries(audit.unpack(audited), found)
@@ -71,7 +83,7 @@ def compare(terms: Terms, partition: int, audited: Iterable[bytes], events: Iter
                 entry = next(entries, None)
             continue
         if entry is not None:
-            own = judge_of(entry.release, terms)
+            own = judge_of(entry.release, terms, keys)
         judged = judge(own.terms, own.decider, source, lambda one: patients.get(one, _NOBODY), lambda: "")
         if judged.patient is not None:
             if judged.record is None:
@@ -80,7 +92,8 @@ def compare(terms: Terms, partition: int, audited: Iterable[bytes], events: Iter
                 patients[judged.patient] = judged.record
         if entry is None or entry.fields["offset"] != source.offset:
             if source.timestamp in span:
-                found.unaudited += 1
+                found.unaudited += entry is not None
+                found.undecided += entry is None
             continue
         if source.timestamp in span:
             if not own.same:
@@ -100,10 +113,14 @@ def compare(terms: Terms, partition: int, audited: Iterable[bytes], events: Iter
 
 
 def _entries(read: Iterator[Entry | Flaw], found: Comparison) -> Iterator[Entry]:
+    reached = -1
     for one in read:
         if isinstance(one, Flaw):
             found.flaws.append(one)
+        elif one.fields["offset"] <= reached:
+            found.again += 1
         else:
+            reached = one.fields["offset"]
             yield one
 
 
@@ -132,10 +149,10 @@ class _Judge:
     same: bool
 
     @classmethod
-    def of(cls, description: bytes, otherwise: Terms) -> Self:
+    def of(cls, description: bytes, otherwise: Terms, keys: Path | None) -> Self:
         """From a description; ``otherwise`` are the terms where it has not those that this release knows."""
         recorded: dict[str, Any] = orjson.loads(description)["settings"]
         names = {one.name for one in fields(Terms)}
         terms = Terms(**recorded) if names == recorded.keys() else otherwise
-        decider = terms.decider()
+        decider = terms.decider(keys)
         return cls(terms, decider, release.describe(terms, decider) == description)

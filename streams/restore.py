@@ -10,10 +10,13 @@ from streams.store import PatientStore
 _LOG = logger(__name__)
 
 
-async def restore(settings: Settings, store: PatientStore, changelog: str, partitions: list[int]) -> None:
+async def restore(
+    settings: Settings, store: PatientStore, changelog: str, identity: str, partitions: list[int]
+) -> None:
     """Read each partition's changelog from where this disk stands to its last committed record.
 
-    A disk that claims to be ahead of the changelog belongs to another cluster's past: it is emptied first.
+    A disk that followed another changelog than that of this ``identity`` (the cluster's id of the topic), or claims to
+    be ahead of it, belongs to the past: it is emptied first.
     """
     if not partitions:
         return
@@ -25,11 +28,12 @@ async def restore(settings: Settings, store: PatientStore, changelog: str, parti
         first = await reader.beginning_offsets(tps)
         ends = await reader.end_offsets(tps)
         for tp in tps:
-            reached = store.reached(tp.partition)
-            if reached is not None and reached >= ends[tp]:
+            reached, followed = store.reached(tp.partition), store.follows(tp.partition)
+            if (reached is not None and reached >= ends[tp]) or followed not in (None, identity):
                 _LOG.warning("state.foreign", partition=tp.partition, reached=reached, end=ends[tp])
                 store.forget(tp.partition)
                 reached = None
+            store.follow(tp.partition, identity)
             reader.seek(tp, max(first[tp], 0 if reached is None else reached + 1))
         waiting = [tp for tp in tps if await reader.position(tp) < ends[tp]]
         restored = 0

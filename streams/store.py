@@ -9,9 +9,11 @@ from faust.stores import rocksdb
 from faust.tables.table import Table
 from faust.types import StoreT
 
-#: Keys that begin so are the service's own; under this one lies where the audit of the partition stands.
+#: Keys that begin so are the service's own: where the audit of the partition stands, and (on this disk alone) the
+#: cluster's id of the changelog that the disk follows.
 OWN_KEY = b"\0"
 AUDIT_KEY = b"\0audit"
+_CHANGELOG_KEY = b"\0changelog"
 
 
 class PatientStore(rocksdb.Store):  # type: ignore[misc]
@@ -42,6 +44,15 @@ class PatientStore(rocksdb.Store):  # type: ignore[misc]
         """The changelog's offset up to which this disk has the partition; ``None`` for nothing."""
         found = self._db_for_partition(partition).get(self.offset_key)
         return None if found is None else int(found)
+
+    def follows(self, partition: int) -> str | None:
+        """The id of the changelog that this disk follows; ``None`` where nobody said."""
+        found = self._db_for_partition(partition).get(_CHANGELOG_KEY)
+        return None if found is None else bytes(found).decode()
+
+    def follow(self, partition: int, changelog: str) -> None:
+        """From now on this disk follows the changelog with this id."""
+        self._db_for_partition(partition).put(_CHANGELOG_KEY, changelog.encode())
 
     def forget(self, partition: int) -> None:
         """Remove a partition from this disk."""

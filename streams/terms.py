@@ -1,6 +1,7 @@
 """What of the settings a decision depends on; the audit records it with each."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from features.catalogue import catalogue
@@ -36,6 +37,12 @@ class Terms:
             pseudonymous=bool(settings.pseudonym_keys),
         )
 
-    def decider(self) -> Decider:
-        """What decides under these terms: the catalogue, models and rules of this release."""
-        return Decider(catalogue(), shipped(self.critical_results), self.max_skew_ms)
+    def decider(self, keys: Path | None = None) -> Decider:
+        """What decides under these terms: the catalogue, models and rules of this release.
+
+        ``keys`` is the folder of the deployment's own public keys.
+
+        Raises:
+            ArtefactError: a model must not be loaded.
+        """
+        return Decider(catalogue(), shipped(self.critical_results, keys), self.max_skew_ms)

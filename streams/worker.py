@@ -81,7 +81,7 @@ def _run(settings: Settings, name: str, folder: Path) -> None:
     _calm_the_collector()
     app = build(settings, decider, folder)
     app.topic_ids = known
-    app.desk.recognise(known[settings.topic(topics.EVENTS)])
+    app.desk.recognise(known[settings.topic(topics.EVENTS)], known[settings.topic(topics.CHANGELOG)])
     worker = Worker(app, loop=loop, loglevel=logging.WARNING, override_logging=False, redirect_stdouts=False)
     worker.spinner = None
 

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from models.datasets.cinc2012 import Cinc2012
 from models.datasets.cinc2019 import Cinc2019
 from models.datasets.mimic_demo import MimicDemo
@@ -55,7 +57,17 @@ class _Checked:
 
 
 #: What the readers and the libraries below them raise at a file that does not hold what it should.
-_FAULTS = (ArithmeticError, AttributeError, EOFError, LookupError, TypeError, ValueError, gzip.BadGzipFile, zlib.error)
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    gzip.BadGzipFile,
+    pa.ArrowException,
+    zlib.error,
+)
 
 
 def open_source(name: str, path: Path) -> Source:

@@ -49,7 +49,9 @@ def replay(
             fail(error, WRONG_USAGE)
         sound = True
         for partition in watched(range(own.partitions), "Deciding again"):
-            found = compare(Terms.of(own), partition, audited(own, partition), events(own, partition), span)
+            found = compare(
+                Terms.of(own), partition, audited(own, partition), events(own, partition), span, own.model_keys
+            )
             sound &= not (found.flaws or found.differing)
             _say(partition, found)
     raise typer.Exit(0 if sound else FAILED)
@@ -67,7 +69,9 @@ def _say(partition: int, found: "Comparison") -> None:
     for count, why in (
         (found.elsewhere, "were decided by another release or with other files: replay them with that release"),
         (found.unreachable, "concern patients whose history begins before the log does: not computed again"),
-        (found.unaudited, "have no entry: they are not decided yet, or were decided before there was an audit"),
+        (found.unaudited, "have no entry between others: a release before the audit decided them, or see above"),
+        (found.undecided, "are not decided yet"),
+        (found.again, "entries are of records decided again: the offsets had been lost or put back"),
     ):
         if count:
             typer.echo(f"  {count} {why}")

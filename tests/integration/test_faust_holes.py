@@ -231,11 +231,22 @@ def test_recovery_does_not_wait_for_changes_that_are_gone(both: Callable[..., tu
 class _Disk:
     """What ``restore`` asks of a store."""
 
-    def __init__(self) -> None:
+    def __init__(self, followed: str | None = None, reached: int | None = None) -> None:
         self.records: list[bytes | None] = []
+        self.followed = followed
+        self._reached = reached
 
     def reached(self, partition: int) -> int | None:
-        return None
+        return self._reached
+
+    def follows(self, partition: int) -> str | None:
+        return self.followed
+
+    def follow(self, partition: int, changelog: str) -> None:
+        self.followed = changelog
+
+    def forget(self, partition: int) -> None:
+        self._reached = self.followed = None
 
     def write(self, partition: int, items: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
         self.records += [value for _, value in items]
@@ -246,8 +257,23 @@ async def test_a_restore_begins_where_the_changelog_does(make: Callable[..., Lab
     lab, disk = make("nothing"), _Disk()
     lab.send(*range(20), topic=lab.changelog, key=b"earlier")
     lab.truncate_changelog(10)
-    await restore(lab.settings, cast(PatientStore, disk), lab.changelog, [0])
+    await restore(lab.settings, cast(PatientStore, disk), lab.changelog, "this", [0])
     assert disk.records == [b"%d" % number for number in range(10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("followed", "reached", "first"),
+    [(None, 4, 5), ("this", 4, 5), ("this", 20, 0), ("another", 4, 0), ("another", None, 0)],
+)
+async def test_a_disk_goes_on_in_the_changelog_that_it_followed_and_in_no_other(
+    make: Callable[..., Lab], followed: str | None, reached: int | None, first: int
+) -> None:
+    """A changelog that was put back from a backup has other offsets than the one before."""
+    lab, disk = make("nothing"), _Disk(followed, reached)
+    lab.send(*range(20), topic=lab.changelog, key=b"earlier")
+    await restore(lab.settings, cast(PatientStore, disk), lab.changelog, "this", [0])
+    assert disk.records == [b"%d" % number for number in range(first, 20)]
+    assert disk.followed == "this"
 
 
 def test_a_stray_change_changes_no_table(both: Callable[..., tuple[Lab, Lab]]) -> None:

@@ -111,7 +111,8 @@ def test_this_release_says_what_the_earlier_one_said_next(release: Release) -> N
         at = one["partition"]
         log.append(Source("events", at, offsets[at], 0, one["key"].encode(), orjson.dumps(one["value"]), ()))
         offsets[at] += 1
-    scores, alerts = defaultdict(list), defaultdict(list)
+    scores: dict[str, list[Any]] = defaultdict(list)
+    alerts: dict[str, list[Any]] = defaultdict(list)
     for key, judged in pure(Terms.of(Settings(**release.meant["given"])), log, records(release)):
         scores[key] += [orjson.loads(orjson.dumps(judged.scores))]
         alerts[key] += orjson.loads(orjson.dumps(judged.alerts))

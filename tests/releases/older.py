@@ -44,12 +44,18 @@ def _stays(link: Link, body: bytes) -> tuple[Link, bytes]:
 
 def main(arguments: Sequence[str]) -> None:
     """The command line, with the worker of then."""
-    for name, old in {"encode": _encode, "decode": _decode, "pack": _nothing}.items():
-        setattr(shard, name, old)
-    Link.then = _stays  # type: ignore[method-assign]
     from streams import desk
 
-    desk.Shard = _Shard  # type: ignore[misc]
+    for place, name, old in (
+        (shard, "encode", _encode),
+        (shard, "decode", _decode),
+        (shard, "pack", _nothing),
+        (Link, "then", _stays),
+        (desk, "Shard", _Shard),
+    ):
+        # A name that is gone would leave the worker of today, and the test would show nothing.
+        assert hasattr(place, name)
+        setattr(place, name, old)
     app(list(arguments))
 
 
