@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Final
 
 import orjson
 
@@ -14,6 +15,11 @@ from streams.partitioner import partition_of
 from streams.reading import read_all
 from streams.settings import Settings
 from streams.topics import DEADLETTER
+
+#: What is wrong with a whole record, whose letter names no object of it.
+_OF_A_RECORD: Final = frozenset(
+    {"internal-error", "not-pseudonymised", "too-many", "unreadable-state", "wrong-partition"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,8 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[Letter]:
 def resend(settings: Settings, reason: str | None = None) -> Outcome:
     """Send the object that each dead letter is about to where it came from, with its key and its own headers.
 
-    Of an array only that object is sent, in an array of its own. What is refused again comes back as a new
-    dead letter; of such twins one is sent.
+    Of an array only that object is sent, in an array of its own, unless the record as a whole was refused. What is
+    refused again comes back as a new dead letter; of such twins one is sent.
 
     Raises:
         KafkaError: the cluster does not answer, or does not take a record.
@@ -114,7 +120,7 @@ def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, by
 
 def _object(letter: Letter) -> bytes | None:
     """The object that a letter is about; the whole record when that is no array with such an object."""
-    if letter.value is None or letter.reason == "too-many":
+    if letter.value is None or letter.reason in _OF_A_RECORD:
         return letter.value
     try:
         document = orjson.loads(letter.value)

@@ -108,7 +108,7 @@ def test_a_ward_under_pseudonyms_gets_the_same_scores_and_alerts(source):
             assert (with_name["patient"], BEFORE.unseal(with_name["sealed"], name)) == (name, patient)
             assert alert["sealed"] is None
             changes += 1
-    assert changes > 20
+    assert changes > 10
 
 
 def test_a_new_key_takes_the_histories_and_the_open_alerts_along():

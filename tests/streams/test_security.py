@@ -251,9 +251,10 @@ def may(role: str, principal: str = "User:one") -> set[tuple[str, str, str]]:
     return {(rule.kind, rule.name, rule.operation) for rule in acls.rules(WARD, role, principal)}
 
 
-def test_only_workers_boards_and_tools_may_write_events_and_so_feedback() -> None:
+def test_only_workers_boards_tools_and_privacy_may_write_events_and_so_feedback() -> None:
     roles = [*(name for name in acls.ROLES if name != "door"), "door:lab"]
-    assert {role for role in roles if ("topic", "ward.events", "Write") in may(role)} == {"worker", "board", "tools"}
+    writers = {role for role in roles if ("topic", "ward.events", "Write") in may(role)}
+    assert writers == {"worker", "board", "tools", "privacy"}
 
 
 def test_a_door_may_write_to_itself_and_nothing_else() -> None:
