@@ -9,8 +9,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 run: .venv/.installed
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
 
+# Two at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
