@@ -4,14 +4,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test lint format load sbom audit fuzz locks clean
+.PHONY: run test test-long lint format load sbom audit fuzz locks clean
 
 run: .venv/.installed
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
 
-# Two at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
+# Three at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
 test: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
+
+# What waits for minutes: brokers that are away, workers that fall silent, two releases side by side.
+test-long: .venv/.installed-dev
+	$(BIN)/pytest -m long
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

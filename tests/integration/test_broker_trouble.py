@@ -70,7 +70,7 @@ def all_is_as_if_nothing_had_happened(service: Service, records: list[tuple[str,
     assert service.dead() == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_waits_for_a_broker_and_outlives_its_absence(own: Broker, tmp_path: Path) -> None:
     records = ward(patients=5, hours=8)
     third = len(records) // 3
@@ -98,7 +98,7 @@ def test_a_worker_waits_for_a_broker_and_outlives_its_absence(own: Broker, tmp_p
         service.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_broker_that_stands_still_loses_nothing(own: Broker, tmp_path: Path) -> None:
     own.start()
     records = ward(patients=5, hours=6, seed=2)
@@ -116,7 +116,7 @@ def test_a_broker_that_stands_still_loses_nothing(own: Broker, tmp_path: Path) -
         assert service.workers["w1"].poll() is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_broker_whose_disk_was_full_is_waited_for(own: Broker, tmp_path: Path) -> None:
     own.start()
     records = ward(patients=5, hours=6, seed=3)

@@ -290,6 +290,7 @@ def test_a_stray_change_changes_no_table(both: Callable[..., tuple[Lab, Lab]]) -
     assert "stray" not in mended.told()
 
 
+@pytest.mark.long
 def test_a_recovery_that_hangs_ends_the_worker(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Provoked: the broker does not say what is committed.
 
@@ -307,6 +308,7 @@ def test_a_recovery_that_hangs_ends_the_worker(both: Callable[..., tuple[Lab, La
     assert plain.out() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scenario", "says"),
     [
@@ -327,6 +329,7 @@ def test_a_worker_that_falls_silent_is_ended(make: Callable[..., Lab], scenario:
     lab.until(lambda: set(lab.out()) >= set(range(NUMBERS)))
 
 
+@pytest.mark.long
 def test_plain_faust_stays_silent(make: Callable[..., Lab]) -> None:
     """What the watchdog is for: an agent hangs, and nothing ends."""
     lab = make("hang")
@@ -338,6 +341,7 @@ def test_plain_faust_stays_silent(make: Callable[..., Lab]) -> None:
     assert lab.out() == []
 
 
+@pytest.mark.long
 def test_a_fault_in_an_agent_loses_no_record(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Provoked: the agent raises once, at number 5.
 
@@ -361,6 +365,7 @@ def test_a_partition_that_cannot_be_claimed_ends_the_worker(make: Callable[..., 
     assert lab.processes[0].wait(_PATIENCE_S) == 1
 
 
+@pytest.mark.long
 def test_a_rebalance_ends_a_claim_that_hangs(make: Callable[..., Lab]) -> None:
     """Provoked: a takeover never ends; then a second worker comes. The first lets go before the second takes over."""
     lab = make("slow-claim", mended=True)

@@ -195,7 +195,7 @@ def older(service: Service, name: str) -> None:
         service.workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_of_two_releases_side_by_side_say_what_one_says(broker: str, topic_prefix: str, tmp_path: Path) -> None:
     """Partitions go to the new release, back to the old one when the new is killed, and to the new one for good.
 
