@@ -28,7 +28,7 @@ from typing import Annotated, Any
 import numpy as np
 import orjson
 import typer
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from rich.console import Console
 from rich.table import Table
 
@@ -172,7 +172,7 @@ def flood(settings: Settings, figures: Figures, worker: "subprocess.Popen[bytes]
     producer.flush()
     producer.close()
     figures.observations = figures.records * each
-    _settle(settings, worker)
+    service.settle(settings, worker, _SETTLE_S)
 
 
 def hot_key(settings: Settings, figures: Figures, worker: "subprocess.Popen[bytes]", rate: float, seconds: int) -> None:
@@ -191,7 +191,7 @@ def hot_key(settings: Settings, figures: Figures, worker: "subprocess.Popen[byte
                 figures.records += 1
         producer.flush()
         producer.close()
-        _settle(settings, worker)
+        service.settle(settings, worker, _SETTLE_S)
     figures.observations = figures.records * len(_SIGNS)
     waits: dict[str, list[float]] = {}
     for record in read_all(settings, SCORES):
@@ -212,7 +212,7 @@ def run(settings: Settings, scenario: str, work: Callable[..., None], *arguments
     """One scenario with a worker of its own, its memory looked at from before the first record to after the last."""
     figures = Figures(scenario)
     with service.running(settings) as worker:
-        _settle(settings, worker, ready=True)
+        _ready(settings, worker)
         figures.start_mib = resident_mib(worker.pid)
         memory = Memory(worker.pid)
         memory.start()
@@ -294,31 +294,17 @@ def overload(
         fail(error)
 
 
-def _settle(settings: Settings, worker: "subprocess.Popen[bytes]", ready: bool = False) -> None:
-    """Wait until every record is decided and durable; with ``ready``, until the worker has its partitions.
+def _ready(settings: Settings, worker: "subprocess.Popen[bytes]") -> None:
+    """Wait until the worker has its partitions.
 
     Raises:
-        ServiceError: the worker ended, or is not done in four hours.
+        ServiceError: it ended.
     """
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, group_id=settings.group, enable_auto_commit=False
-    )
-    try:
-        parts = [TopicPartition(settings.topic(EVENTS), number) for number in range(settings.partitions)]
-        deadline = time.monotonic() + _SETTLE_S
-        log = settings.data_dir / "worker.log"
-        while True:
-            ends = consumer.end_offsets(parts)
-            decided = all((consumer.committed(part) or 0) >= end for part, end in ends.items())
-            if decided and (not ready or "partitions.taken" in log.read_text(errors="replace")):
-                return
-            if worker.poll() is not None:
-                raise ServiceError(f"The worker ended with status {worker.returncode}.\n{log.read_text()[-2000:]}")
-            if time.monotonic() > deadline:
-                raise ServiceError(f"The worker did not settle within {_SETTLE_S:.0f} s.")
-            time.sleep(0.5)
-    finally:
-        consumer.close()
+    log = settings.data_dir / "worker.log"
+    while "partitions.taken" not in log.read_text(errors="replace"):
+        if worker.poll() is not None:
+            raise ServiceError(f"The worker ended with status {worker.returncode}; {log} says why.")
+        time.sleep(_LOOK_S)
 
 
 def _producer(settings: Settings) -> KafkaProducer:

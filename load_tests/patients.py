@@ -87,7 +87,7 @@ def observation(patient: str, id_: str, code: str, unit: str | None, value: floa
 def history(patient: str, now: int, chance: Random) -> list[Any]:
     """The records of a patient up to ``now`` (ms since the epoch): the admission, then 51 observations."""
     admitted = now - (HISTORY_HOURS + 1) * HOUR
-    records: list[Any] = [_admission(patient, admitted)]
+    records: list[Any] = [admission(patient, admitted, "LOAD-ITA")]
     for hour in range(HISTORY_HOURS, 0, -1):
         at = now - hour * HOUR
         hourly = [*SIGNS, RESPIRATION, *(LABS if hour == HISTORY_HOURS else ())]
@@ -103,7 +103,8 @@ def history(patient: str, now: int, chance: Random) -> list[Any]:
     return records
 
 
-def _admission(patient: str, at: int) -> dict[str, Any]:
+def admission(patient: str, at: int, ward: str) -> dict[str, Any]:
+    """An admission of a woman born in 1958 to a ward of intensive care."""
     return {
         "type": "encounter",
         "id": f"{patient}-admit",
@@ -112,7 +113,7 @@ def _admission(patient: str, at: int) -> dict[str, Any]:
         "encounter": f"e-{patient}",
         "at": render(at),
         "issued": render(at),
-        "ward": "LOAD-ITA",
+        "ward": ward,
         "unitType": "icu",
         "birthDate": "1958-05-02",
         "sex": "female",

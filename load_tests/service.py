@@ -79,18 +79,18 @@ def admit(settings: Settings, run: str, load: Load) -> None:
     producer.close()
 
 
-def settle(settings: Settings, worker: "subprocess.Popen[bytes]") -> None:
+def settle(settings: Settings, worker: "subprocess.Popen[bytes]", patience_s: float = _SETTLE_S) -> None:
     """Wait until every record of ``events`` is decided and durable.
 
     Raises:
-        ServiceError: the worker ended, or is not done in five minutes.
+        ServiceError: the worker ended, or is not done in so many seconds.
     """
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, group_id=settings.group, enable_auto_commit=False
     )
     try:
         parts = [TopicPartition(settings.topic(EVENTS), number) for number in range(settings.partitions)]
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + patience_s
         while True:
             ends = consumer.end_offsets(parts)
             if all((consumer.committed(part) or 0) >= end for part, end in ends.items()):
@@ -98,7 +98,7 @@ def settle(settings: Settings, worker: "subprocess.Popen[bytes]") -> None:
             if worker.poll() is not None:
                 raise ServiceError(f"The worker ended with status {worker.returncode}.\n{_tail(settings)}")
             if time.monotonic() > deadline:
-                raise ServiceError(f"The worker did not settle within {_SETTLE_S:.0f} s.\n{_tail(settings)}")
+                raise ServiceError(f"The worker did not settle within {patience_s:.0f} s.\n{_tail(settings)}")
             time.sleep(0.2)
     finally:
         consumer.close()

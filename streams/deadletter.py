@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from features.catalogue import Refused
 
@@ -18,6 +19,19 @@ class Source:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def of(cls, record: Any) -> Self:
+        """From a record of aiokafka's or kafka-python's consumer."""
+        return cls(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(record.headers),
+        )
 
 
 #: What the dead letters of one record may hold together: each repeats all its bytes.

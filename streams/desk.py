@@ -152,7 +152,7 @@ class Desk:
         judged = judge(self._terms, self._decider, source, shard.record, _new_subject)
         if judged.moved_to is not None:
             await self._rekey(shard, source, judged.moved_to)
-        said = await self._say(shard, source.key or b"", judged)
+        said = await self._say(shard, judged)
         await self._send(shard, judged.sends)
         await self._set_aside(shard, source, judged.refusals)
         entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
@@ -163,14 +163,12 @@ class Desk:
             wakes = None if judged.record is None else wakes_at(self._decider, judged.record)
             alarms.put(judged.patient, wakes)
 
-    async def _say(self, shard: Shard, key: bytes, judged: Judged) -> str:
+    async def _say(self, shard: Shard, judged: Judged) -> str:
         """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
         said = spoken(judged)
-        emitted = _now().encode()
+        key, emitted = (judged.patient or "").encode(), _now().encode()
         for value in said.alerts:
-            # Of a control record the key is not the patient.
-            name = key if judged.patient is None else judged.patient.encode()
-            sent = await self._outputs.send(self._alerts, at(value, emitted), name, partition=shard.partition)
+            sent = await self._outputs.send(self._alerts, at(value, emitted), key, partition=shard.partition)
             shard.sent(sent)
         if said.scores:
             value = b"[" + b",".join(at(one, emitted) for one in said.scores) + b"]"

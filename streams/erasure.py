@@ -1,20 +1,22 @@
 """Erasure of patients: a control record on every partition of ``events``, for each identifier of the same person."""
 
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
 from features.instants import render
 from features.record import decode
 from models.outputs import identify
-from streams import kafka
 from streams.judge import CONTROL_KEY
+from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms, is_pseudonym
-from streams.reading import read_all
+from streams.reading import newest
+from streams.reading import patients as stored_patients
 from streams.settings import Settings
-from streams.store import OWN_KEY
-from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS
+from streams.topics import AUDIT_IDENTITY, EVENTS
+from streams.writing import Outgoing, write_all
 
 
 def erase(settings: Settings, patients: Iterable[str]) -> int:
@@ -28,31 +30,39 @@ def erase(settings: Settings, patients: Iterable[str]) -> int:
     """
     pseudonyms = Pseudonyms.of(settings)
     named = {name for one in patients for name in _names(pseudonyms, one)}
-    at = render(time.time_ns() // 1_000_000)
-    everybody = sorted(_with_merged(settings, named))
-    producer = kafka.sender(settings)
-    try:
-        for patient in everybody:
-            item = {
-                "type": "control",
-                "id": identify("erase", patient, at),
-                "action": "erase",
-                "of": patient,
-                "at": at,
-                "origin": "vagt",
-            }
-            for partition in range(settings.partitions):
-                producer.send(settings.topic(EVENTS), orjson.dumps(item), CONTROL_KEY, partition=partition)
-        # The worker removes the name that the patient's record bears. A record that was made anew, or written by a
-        # release that knew no names, left earlier ones behind.
-        names = {one.key: one for one in read_all(settings, AUDIT_IDENTITY)}
-        for one in names.values():
-            if one.value is not None and one.value.decode() in everybody:
-                producer.send(settings.topic(AUDIT_IDENTITY), None, one.key, partition=one.partition)
-        producer.flush(timeout=60)
-    finally:
-        producer.close()
+    everybody = same_people(named, _links(settings))
+    write_all(settings, _records(settings, everybody, render(time.time_ns() // 1_000_000)))
     return len(everybody)
+
+
+def same_people(patients: Iterable[str], links: Mapping[str, set[str]]) -> set[str]:
+    """These patients and all whom ``links`` join to them, over however many steps."""
+    found, waiting = set(patients), list(patients)
+    while waiting:
+        new = links.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _records(settings: Settings, everybody: set[str], at: str) -> Iterator[Outgoing]:
+    for patient in sorted(everybody):
+        item = {
+            "type": "control",
+            "id": identify("erase", patient, at),
+            "action": "erase",
+            "of": patient,
+            "at": at,
+            "origin": "vagt",
+        }
+        for partition in range(settings.partitions):
+            yield Outgoing(settings.topic(EVENTS), CONTROL_KEY, orjson.dumps(item), partition)
+    # The worker removes the name that the patient's record bears. A record that was made anew, or written by a release
+    # that knew no names, left earlier ones behind.
+    for subject, whose in newest(settings, AUDIT_IDENTITY).items():
+        if whose.decode() in everybody:
+            partition = partition_of(whose, settings.partitions)
+            yield Outgoing(settings.topic(AUDIT_IDENTITY), subject, None, partition)
 
 
 def _names(pseudonyms: Pseudonyms | None, patient: str) -> Iterable[str]:
@@ -60,22 +70,15 @@ def _names(pseudonyms: Pseudonyms | None, patient: str) -> Iterable[str]:
     return (patient,) if pseudonyms is None or is_pseudonym(patient) else pseudonyms.names(patient)
 
 
-def _with_merged(settings: Settings, patients: set[str]) -> set[str]:
-    """These patients and whoever is the same person by a merge, as the newest stored records say."""
-    links: dict[str, set[str]] = {}
-    for one in read_all(settings, CHANGELOG):
-        if one.key.startswith(OWN_KEY):
-            continue
+def _links(settings: Settings) -> dict[str, set[str]]:
+    """Who is the same person by a merge, as the stored records say."""
+    links: dict[str, set[str]] = defaultdict(set)
+    for patient, value in stored_patients(settings).items():
         try:
-            record = None if one.value is None else decode(one.value)
+            record = decode(value)
         except ValueError:
             continue  # it cannot be read, and is erased by its own name all the same
-        links[one.key.decode()] = set() if record is None else {*record.absorbed, record.stay.into or ""} - {""}
-    found = set(patients)
-    waiting = list(patients)
-    while waiting:
-        patient = waiting.pop()
-        same = links.get(patient, set()) | {one for one, others in links.items() if patient in others}
-        waiting += same - found
-        found |= same
-    return found
+        for other in {*record.absorbed, record.stay.into or patient}:
+            links[patient].add(other)
+            links[other].add(patient)
+    return links

@@ -18,8 +18,8 @@ from streams.deadletter import Source
 from streams.intake import Intake
 from streams.log import logger
 from streams.partitioner import partition_of
-from streams.store import OWN_KEY
 from streams.terms import Terms
+from streams.topics import OWN_KEY
 
 _LOG = logger(__name__)
 

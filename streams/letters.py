@@ -2,19 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
 import orjson
 
-from streams import kafka
 from streams.deadletter import OWN_HEADERS
 from streams.partitioner import partition_of
 from streams.reading import read_all
 from streams.settings import Settings
 from streams.topics import DEADLETTER
+from streams.writing import Outgoing, write_all
 
 #: What is wrong with a whole record, whose letter names no object of it.
 _OF_A_RECORD: Final = frozenset(
@@ -72,30 +72,27 @@ def resend(settings: Settings, reason: str | None = None) -> Outcome:
         KafkaError: the cluster does not answer, or does not take a record.
     """
     outcome = Outcome()
-    producer = kafka.sender(settings)
-    try:
-        waiting = []
-        seen: set[bytes] = set()
-        for letter in letters(settings, reason):
-            if letter.topic not in _inputs(settings):
-                outcome.left[f"{letter.topic or 'an unnamed topic'} is no input of this deployment"] += 1
-                continue
-            value = _object(letter)
-            twin = blake2b(repr((letter.topic, letter.key, value)).encode(), digest_size=16).digest()
-            if twin in seen:
-                continue
-            seen.add(twin)
-            right = None
-            if letter.topic == settings.topic("events") and letter.key is not None:
-                right = partition_of(letter.key, settings.partitions)
-            headers = list(letter.headers)
-            waiting.append(producer.send(letter.topic, value, letter.key, headers=headers, partition=right))
-            outcome.sent += 1
-        for sent in waiting:
-            sent.get(timeout=60)
-    finally:
-        producer.close()
+    write_all(settings, _again(settings, letters(settings, reason), outcome))
     return outcome
+
+
+def _again(settings: Settings, found: Iterable[Letter], outcome: Outcome) -> Iterator[Outgoing]:
+    """The records that send the letters' objects again; ``outcome`` counts them."""
+    seen: set[bytes] = set()
+    for letter in found:
+        if letter.topic not in _inputs(settings):
+            outcome.left[f"{letter.topic or 'an unnamed topic'} is no input of this deployment"] += 1
+            continue
+        value = _object(letter)
+        twin = blake2b(repr((letter.topic, letter.key, value)).encode(), digest_size=16).digest()
+        if twin in seen:
+            continue
+        seen.add(twin)
+        right = None
+        if letter.topic == settings.topic("events") and letter.key is not None:
+            right = partition_of(letter.key, settings.partitions)
+        outcome.sent += 1
+        yield Outgoing(letter.topic, letter.key, value, right, letter.headers)
 
 
 def _inputs(settings: Settings) -> set[str]:

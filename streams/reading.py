@@ -8,6 +8,7 @@ from kafka import TopicPartition
 from streams import kafka
 from streams.kafka import MAX_REQUEST
 from streams.settings import Settings
+from streams.topics import CHANGELOG, OWN_KEY
 
 
 def read_all(settings: Settings, name: str, partition: int | None = None, since: int = 0) -> Iterator[Any]:
@@ -37,3 +38,22 @@ def read_all(settings: Settings, name: str, partition: int | None = None, since:
                 yield from (record for record in records if record.offset < ends[tp])
     finally:
         reader.close()
+
+
+def newest(settings: Settings, name: str) -> dict[bytes, bytes]:
+    """The newest value of each key of a compacted topic; keys whose newest record has none are left out.
+
+    Raises:
+        KafkaError, SecurityError: as ``read_all``.
+    """
+    found = {record.key: record.value for record in read_all(settings, name)}
+    return {key: value for key, value in found.items() if key and value is not None}
+
+
+def patients(settings: Settings) -> dict[str, bytes]:
+    """The stored record of each patient, as the changelog has it now.
+
+    Raises:
+        KafkaError, SecurityError: as ``read_all``.
+    """
+    return {key.decode(): value for key, value in newest(settings, CHANGELOG).items() if not key.startswith(OWN_KEY)}

@@ -37,16 +37,7 @@ def events(settings: Settings, partition: int) -> Iterator[Source]:
     past = _past(settings, EVENTS, partition)
     if past is not None:
         yield from past.records()
-    for record in read_all(settings, EVENTS, partition, past.end if past else 0):
-        yield Source(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp=record.timestamp,
-            key=record.key,
-            value=record.value,
-            headers=tuple(record.headers),
-        )
+    yield from (Source.of(one) for one in read_all(settings, EVENTS, partition, past.end if past else 0))
 
 
 def _past(settings: Settings, name: str, partition: int) -> "Past | None":

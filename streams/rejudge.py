@@ -74,13 +74,11 @@ def compare(
     entries = _entries(audit.unpack(audited), found)
     entry = next(entries, None)
     for source in events:
-        while entry is not None and entry.fields["offset"] < source.offset:
+        erased = is_erased(source)
+        while entry is not None and entry.fields["offset"] < source.offset + erased:
             _before_the_log(entry, beyond, found, span)
             entry = next(entries, None)
-        if is_erased(source):
-            if entry is not None and entry.fields["offset"] == source.offset:
-                _before_the_log(entry, beyond, found, span)
-                entry = next(entries, None)
+        if erased:
             continue
         if entry is not None:
             own = judge_of(entry.release, terms, keys)

@@ -5,7 +5,7 @@ it on the way that merged patients' histories go, with its open alerts; and what
 writes meanwhile follows. It may be done again at any time: what was moved is not moved twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ import orjson
 from features.instants import render
 from features.record import decode
 from models.outputs import identify
-from streams import kafka
 from streams.partitioner import partition_of
 from streams.pseudonym import PseudonymError, Pseudonyms
-from streams.reading import read_all
+from streams.reading import patients
 from streams.settings import Settings
-from streams.topics import CHANGELOG, EVENTS
+from streams.topics import EVENTS
+from streams.writing import Outgoing, write_all
 
 
 class Known(NamedTuple):
@@ -45,19 +45,16 @@ def rotate(settings: Settings, pseudonyms: Pseudonyms) -> Outcome:
     Raises:
         KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
     """
-    outcome, topic = Outcome(), settings.topic(EVENTS)
-    producer = kafka.sender(settings)
-    try:
-        waiting = []
-        for item in merges(stored(settings), pseudonyms, outcome):
-            key = item["patient"].encode()
-            partition = partition_of(key, settings.partitions)
-            waiting.append(producer.send(topic, orjson.dumps(item), key, partition=partition))
-        for sent in waiting:
-            sent.get(timeout=60)
-    finally:
-        producer.close()
+    outcome = Outcome()
+    write_all(settings, _records(settings, merges(stored(settings), pseudonyms, outcome)))
     return outcome
+
+
+def _records(settings: Settings, items: Iterable[dict[str, Any]]) -> Iterator[Outgoing]:
+    for item in items:
+        key = item["patient"].encode()
+        partition = partition_of(key, settings.partitions)
+        yield Outgoing(settings.topic(EVENTS), key, orjson.dumps(item), partition)
 
 
 def stored(settings: Settings) -> dict[str, Known]:
@@ -66,21 +63,16 @@ def stored(settings: Settings) -> dict[str, Known]:
     Raises:
         KafkaError, SecurityError: as ``rotate``.
     """
-    newest: dict[bytes, bytes | None] = {}
-    for record in read_all(settings, CHANGELOG):
-        if record.key and not record.key.startswith(b"\0"):
-            newest[record.key] = record.value
     found = {}
-    for key, value in newest.items():
-        if value is not None:
-            record = decode(value)
-            found[key.decode()] = Known(record.sealed, record.stay.into, record.now)
+    for patient, value in patients(settings).items():
+        record = decode(value)
+        found[patient] = Known(record.sealed, record.stay.into, record.now)
     return found
 
 
-def merges(patients: Mapping[str, Known], pseudonyms: Pseudonyms, outcome: Outcome) -> Iterator[dict[str, Any]]:
+def merges(known_patients: Mapping[str, Known], pseudonyms: Pseudonyms, outcome: Outcome) -> Iterator[dict[str, Any]]:
     """The merges that are still to be written; ``outcome`` counts them."""
-    for patient, known in patients.items():
+    for patient, known in known_patients.items():
         identifier = _identifier(patient, known, pseudonyms)
         if identifier is None:
             outcome.unknown += 1
@@ -93,10 +85,10 @@ def merges(patients: Mapping[str, Known], pseudonyms: Pseudonyms, outcome: Outco
             yield _merge(patient, known.sealed, identifier, pseudonyms, known.now)
         else:
             # Merged with another patient: the new names of the two are to be one as well.
-            other = _identifier(into, patients.get(into), pseudonyms)
+            other = _identifier(into, known_patients.get(into), pseudonyms)
             if other is None:
                 outcome.unknown += 1
-            elif new in patients and patients[new].into == pseudonyms.name(other):
+            elif new in known_patients and known_patients[new].into == pseudonyms.name(other):
                 outcome.done += 1
             else:
                 outcome.sent += 1

@@ -25,7 +25,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from features.record import Record, decode, encode
 from streams.audit import Link, pack
-from streams.store import AUDIT_KEY, PatientStore
+from streams.store import PatientStore
+from streams.topics import AUDIT_KEY
 
 #: Bytes of stored records that are held decoded in memory for each partition, beyond those that await a checkpoint.
 #: Decoded, a record takes some seven times its bytes.

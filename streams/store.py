@@ -9,10 +9,9 @@ from faust.stores import rocksdb
 from faust.tables.table import Table
 from faust.types import StoreT
 
-#: Keys that begin so are the service's own: where the audit of the partition stands, and (on this disk alone) the
-#: cluster's id of the changelog that the disk follows.
-OWN_KEY = b"\0"
-AUDIT_KEY = b"\0audit"
+from streams.topics import OWN_KEY
+
+#: On this disk alone: the cluster's id of the changelog that the disk follows.
 _CHANGELOG_KEY = b"\0changelog"
 
 

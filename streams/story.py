@@ -10,7 +10,7 @@ import orjson
 from features.instants import render
 from streams import audit
 from streams.audit import Entry, Flaw
-from streams.reading import read_all
+from streams.reading import newest
 from streams.records import alerts, audited
 from streams.settings import Settings
 from streams.topics import AUDIT_IDENTITY, EVENTS
@@ -56,8 +56,8 @@ def told(settings: Settings, alert: str, story: list[Change], tongue: str) -> It
     """The story in lines for a person."""
     zone = ZoneInfo(settings.timezone)
     subjects = {change.entry.fields["subject"] for change in story}
-    patients = {record.key.decode(): record.value for record in read_all(settings, AUDIT_IDENTITY)}
-    whose = {(patients.get(subject) or b"an erased patient").decode() for subject in subjects if subject is not None}
+    patients = newest(settings, AUDIT_IDENTITY)
+    whose = {patients.get(one.encode(), b"an erased patient").decode() for one in subjects if one is not None}
     yield f"Alert {alert}: {story[0].kind}, of {', '.join(sorted(whose)) or 'nobody'}"
     for change in story:
         fields = change.entry.fields

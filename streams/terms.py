@@ -23,18 +23,14 @@ class Terms:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Those of a deployment.
-
-        Raises:
-            ValueError: VAGT_PSEUDONYM_KEY is no key.
-        """
+        """Those of a deployment."""
         return cls(
             partitions=settings.partitions,
             live=settings.live,
             max_event_bytes=settings.max_event_bytes,
             max_skew_ms=settings.max_skew_ms,
             critical_results=settings.critical_results,
-            pseudonymous=bool(settings.pseudonym_keys),
+            pseudonymous=settings.pseudonymous,
         )
 
     def decider(self, keys: Path | None = None) -> Decider:

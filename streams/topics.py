@@ -19,6 +19,10 @@ DEADLETTER = "deadletter"
 AUDIT = "audit"
 AUDIT_IDENTITY = "audit.identity"
 CHANGELOG = "vagt-patients-changelog"
+#: Keys of the changelog that begin so are the service's own and no patient's.
+OWN_KEY = b"\0"
+#: Where the audit of the partition stands.
+AUDIT_KEY = b"\0audit"
 
 MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB

@@ -24,8 +24,6 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
 )
 
-from features.catalogue import catalogue
-from models.registry import shipped
 from models.step import Decider
 from streams import kafka, topics
 from streams.app import build
@@ -33,6 +31,7 @@ from streams.away import Falls, afresh, kind, passes, wait
 from streams.log import logger
 from streams.lookout import Lookout, identities
 from streams.settings import Settings
+from streams.terms import Terms
 from streams.topics import Difference, Topic, TopicError
 
 _LOG = logger(__name__)
@@ -110,7 +109,7 @@ def _decider(settings: Settings) -> Decider:
         WorkerError: a part of it is not there or not what it should be: nothing is decided with less.
     """
     try:
-        return Decider(catalogue(), shipped(settings.critical_results, settings.model_keys), settings.max_skew_ms)
+        return Terms.of(settings).decider(settings.model_keys)
     except (OSError, ValueError) as error:
         where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         raise WorkerError(

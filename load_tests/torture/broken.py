@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from features import apply
 from features.record import find
-from load_tests.torture.oracle import OWN
 from streams import desk, kafka, shard
+from streams.topics import OWN_KEY
 
 
 def _state_first() -> None:
@@ -71,7 +71,7 @@ def _offset_apart() -> None:
 
 def _is_own(key: bytes) -> bool:
     """Whether the changelog's key is none of a patient's."""
-    return key.startswith(OWN)
+    return key.startswith(OWN_KEY)
 
 
 def _no_id_check() -> None:

@@ -31,9 +31,6 @@ async def _read(settings: Settings, topic: str, partitions: int, committed: bool
             consumer.seek(tp, first)
         found: list[Source] = []
         while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
-            for tp, records in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
-                found += [
-                    Source(tp.topic, tp.partition, one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
-                    for one in records
-                ]
+            for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
+                found += map(Source.of, records)
     return sorted(found, key=lambda one: (one.partition, one.offset))

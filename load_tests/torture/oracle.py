@@ -19,7 +19,6 @@ from streams.settings import Settings
 MOVED: Final = "vagt-rekeyed"
 
 #: How the changelog's keys begin that are no patient's.
-OWN: Final = b"\0"
 
 #: An alert's change: patient, id, sequence. A score: partition and offset of its event, id. A dead letter: partition
 #: and offset of its event, index of the object.

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from features.instants import render
-from load_tests.patients import CALM, LABOURED, RESPIRATION, SIGNS, observation
+from load_tests.patients import CALM, LABOURED, RESPIRATION, SIGNS, admission, observation
 from load_tests.torture.ward import START, Planned
 from streams.partitioner import partition_of
 
@@ -45,19 +44,7 @@ def _probes(seed: int, seconds: int, partition: int, partitions: int) -> Iterato
 def _admission(patient: str, at: int) -> list[dict[str, Any]]:
     """The stay and all signs but the respiratory rate, none of which has points but the consciousness."""
     return [
-        {
-            "type": "encounter",
-            "id": f"{patient}-admit",
-            "action": "admit",
-            "patient": patient,
-            "encounter": f"e-{patient}",
-            "at": render(at),
-            "issued": render(at),
-            "ward": "PROBE",
-            "unitType": "icu",
-            "birthDate": "1958-05-02",
-            "sex": "female",
-        },
+        admission(patient, at, "PROBE"),
         *(
             observation(patient, f"{patient}-{one.code}", one.code, one.unit, (one.low + one.high) / 2, at)
             for one in SIGNS

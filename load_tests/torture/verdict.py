@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from features.record import decode
-from load_tests.torture.oracle import MOVED, OWN, Expected, digest, silent, state
+from load_tests.torture.oracle import MOVED, Expected, digest, silent, state
 from streams.deadletter import Source
+from streams.topics import OWN_KEY
 
 #: Of each figure, so many cases are kept as examples.
 _EXAMPLES: Final = 5
@@ -164,7 +165,7 @@ def _judge_states(verdict: Verdict, expected: Expected, changelog: Iterable[Sour
     at: dict[str, int] = {}
     for one in changelog:
         patient = (one.key or b"").decode()
-        if patient.encode().startswith(OWN):
+        if patient.encode().startswith(OWN_KEY):
             continue
         states = expected.states.get(patient, [])
         now = None if one.value is None else state(decode(one.value))

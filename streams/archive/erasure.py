@@ -17,6 +17,7 @@ from streams.archive.erased import ERASED
 from streams.archive.place import Place
 from streams.archive.segments import cover
 from streams.archive.tables import identity_path, load, parquet, rows
+from streams.erasure import same_people
 from streams.pseudonym import Pseudonyms
 from streams.settings import Settings
 from streams.topics import ALERTS, AUDIT_IDENTITY, DEADLETTER, EVENTS, SCORES
@@ -47,7 +48,7 @@ def erase(settings: Settings, place: Place, patients: Iterable[str]) -> Erased:
     """
     pseudonyms = Pseudonyms.of(settings)
     names = {name for one in patients for name in (one, *(pseudonyms.names(one) if pseudonyms else ()))}
-    names = _with_merged(names, _links(settings, place))
+    names = same_people(names, _links(settings, place))
     mentioned = re.compile(b"|".join(sorted(_patterns(names))))
     gone: Mapping[str, Callable[[dict[str, Any]], bool]] = {
         SCORES: lambda row: row["patient"] in names or _key(row) in names,
@@ -150,12 +151,3 @@ def _links(settings: Settings, place: Place) -> Mapping[str, set[str]]:
                 for name in same:
                     links.setdefault(name, set()).update(same)
     return links
-
-
-def _with_merged(names: set[str], links: Mapping[str, set[str]]) -> set[str]:
-    found, waiting = set(names), list(names)
-    while waiting:
-        new = links.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return found

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streams.commands.plain import FAILED, WRONG_USAGE, fail, plain_failures, settings
+from streams.commands.plain import FAILED, patients_to_erase, plain_failures, settings
 
 archive = typer.Typer(help="Keep what Kafka forgets: Parquet files in VAGT_ARCHIVE, and SQL over them.")
 
@@ -68,11 +68,7 @@ def erase(
 ) -> None:
     """Erase patients from the archive, one identifier a line on standard input, after `vagt erase`."""
     own = settings()
-    patients = {line.strip() for line in typer.get_text_stream("stdin") if line.strip()}
-    if not patients:
-        fail("Standard input named no patient; write one identifier a line.", WRONG_USAGE)
-    if not yes:
-        fail(f"{len(patients)} identifiers were read. What is erased does not come back: say --yes.", WRONG_USAGE)
+    patients = patients_to_erase(yes)
     with plain_failures():
         from streams.archive.archiver import archive
         from streams.archive.erasure import erase as rewrite

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streams.commands.plain import WRONG_USAGE, fail, plain_failures, settings
+from streams.commands.plain import patients_to_erase, plain_failures, settings
 
 
 def erase(
@@ -12,11 +12,7 @@ def erase(
 ) -> None:
     """Erase patients, one identifier a line on standard input (not an argument: those show in process lists)."""
     own = settings()
-    patients = {line.strip() for line in typer.get_text_stream("stdin") if line.strip()}
-    if not patients:
-        fail("Standard input named no patient; write one identifier a line.", WRONG_USAGE)
-    if not yes:
-        fail(f"{len(patients)} identifiers were read. What is erased does not come back: say --yes.", WRONG_USAGE)
+    patients = patients_to_erase(yes)
     with plain_failures():
         from streams.erasure import erase as ask
 

@@ -42,6 +42,16 @@ def settings() -> "Settings":
     return found
 
 
+def patients_to_erase(sure: bool) -> set[str]:
+    """The identifiers on standard input, one a line; the command ends where there is none, or nobody is ``sure``."""
+    patients = {line.strip() for line in typer.get_text_stream("stdin") if line.strip()}
+    if not patients:
+        fail("Standard input named no patient; write one identifier a line.", WRONG_USAGE)
+    if not sure:
+        fail(f"{len(patients)} identifiers were read. What is erased does not come back: say --yes.", WRONG_USAGE)
+    return patients
+
+
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """End the command with a sentence when the broker, a topic or a file is what fails."""

@@ -17,12 +17,14 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from kafka import KafkaAdminClient
+from typer.testing import CliRunner
 
 from features.catalogue import catalogue
 from features.record import Record
 from models.registry import shipped
 from models.step import Decider, Place, step
 from streams import intake, topics
+from streams.cli import app
 from streams.desk import HEARTBEAT_KEY
 from streams.kafka import MAX_REQUEST
 from streams.settings import Settings
@@ -62,10 +64,9 @@ class Service:
     def _doors(self) -> tuple[str, ...]:
         return Settings(doors=self.environment.get("VAGT_DOORS", "")).door_topics
 
-    def start(self, name: str = "w1") -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        environment = {
-            **os.environ,
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {
             "VAGT_KAFKA_BOOTSTRAP": self.bootstrap,
             "VAGT_TOPIC_PREFIX": self.prefix,
             "VAGT_PARTITIONS": str(PARTITIONS),
@@ -73,9 +74,17 @@ class Service:
             "VAGT_LIVE": "true" if self.live else "false",
             **self.environment,
         }
+
+    def vagt(self, *arguments: str, said: str | None = None) -> tuple[int, str]:
+        """Run a command of the deployment, with ``said`` on standard input: its exit status and what it prints."""
+        result = CliRunner().invoke(app, arguments, input=said, env=self._variables)
+        return result.exit_code, result.output
+
+    def start(self, name: str = "w1") -> subprocess.Popen[bytes]:
+        """Start a worker."""
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "streams.cli", "worker", "--name", name]
-            self.workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self.workers[name] = subprocess.Popen(command, env=os.environ | self._variables, stdout=log, stderr=log)
         return self.workers[name]
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:

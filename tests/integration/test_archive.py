@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
-from typer.testing import CliRunner
 
 from streams.archive.place import Place
-from streams.cli import app
 from tests.integration.patients import ward
 from tests.integration.service import PARTITIONS, Service, running
 
@@ -18,24 +16,13 @@ from tests.integration.service import PARTITIONS, Service, running
 @pytest.fixture
 def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Service]:
     """A deployment with one worker."""
-    with running(Service(broker, topic_prefix, tmp_path), "w1") as service:
+    own = Service(broker, topic_prefix, tmp_path, environment={"VAGT_ARCHIVE": str(tmp_path / "archive")})
+    with running(own, "w1") as service:
         yield service
 
 
-def vagt(service: Service, *arguments: str, said: str | None = None) -> "tuple[int, str]":
-    environment = {
-        "VAGT_KAFKA_BOOTSTRAP": service.bootstrap,
-        "VAGT_TOPIC_PREFIX": service.prefix,
-        "VAGT_PARTITIONS": str(PARTITIONS),
-        "VAGT_LIVE": "false",
-        "VAGT_ARCHIVE": str(service.folder / "archive"),
-    }
-    result = CliRunner().invoke(app, arguments, input=said, env=environment)
-    return result.exit_code, result.output
-
-
 def rows(service: Service, sql: str) -> list[dict[str, str]]:
-    status, text = vagt(service, "archive", "query", "-", said=sql)
+    status, text = service.vagt("archive", "query", "-", said=sql)
     assert status == 0, text
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -60,11 +47,11 @@ def test_what_kafka_forgot_is_queried_decided_again_and_erased_from_the_archive(
     half = len(records) // 2
     service.send(records[:half])
     service.settle(timeout=600)
-    status, said = vagt(service, "archive", "--once")
+    status, said = service.vagt("archive", "--once")
     assert (status, said.count("begins at offset")) == (0, 0), said
     service.send(records[half:])
     service.settle(timeout=600)
-    assert vagt(service, "archive", "--once")[0] == 0
+    assert service.vagt("archive", "--once")[0] == 0
 
     scores, alerts = service.scores(), service.alerts()
     counted = rows(service, "SELECT patient, count(DISTINCT id) AS n FROM scores GROUP BY ALL")
@@ -78,29 +65,29 @@ def test_what_kafka_forgot_is_queried_decided_again_and_erased_from_the_archive(
     assert {row["patient"] for row in rows(service, "SELECT patient FROM identity")} == {key for key, _ in records}
 
     raised = next(one for found in alerts.values() for one in found if one["state"] == "raised")
-    story = vagt(service, "audit", "explain", raised["id"])
+    story = service.vagt("audit", "explain", raised["id"])
     for topic in ("events", "risk.scores", "alerts", "audit"):
         forget(service, topic, archived(service, topic))
     service.send(ward(patients=8, hours=1, seed=11)[8:])  # repeats: an entry each, and no decision
     service.settle(timeout=600)
-    assert vagt(service, "audit", "explain", raised["id"]) == story
-    status, said = vagt(service, "audit", "replay")
+    assert service.vagt("audit", "explain", raised["id"]) == story
+    status, said = service.vagt("audit", "replay")
     assert (status, said.count(" 0 differ, 0 entries not as they were written")) == (0, PARTITIONS), said
     assert sum(int(line.split()[2]) for line in said.splitlines() if line.startswith("Partition")) >= len(records) + 8
     assert "history begins before the log" not in said
-    assert vagt(service, "archive", "verify") == (0, "0 faults\n")
+    assert service.vagt("archive", "verify") == (0, "0 faults\n")
 
     patient = raised["patient"]
-    assert vagt(service, "erase", "--yes", said=f"{patient}\n")[0] == 0
+    assert service.vagt("erase", "--yes", said=f"{patient}\n")[0] == 0
     service.settle(timeout=600)
-    status, said = vagt(service, "archive", "erase", "--yes", said=f"{patient}\n")
+    status, said = service.vagt("archive", "erase", "--yes", said=f"{patient}\n")
     assert (status, patient in said) == (0, False), said
     for view in ("scores", "alerts", "identity"):
         assert rows(service, f"SELECT patient FROM {view} WHERE patient = '{patient}'") == []
     assert rows(service, f"SELECT key FROM events WHERE contains(decode(value), '\"{patient}\"')") == []
-    status, said = vagt(service, "audit", "replay")
+    status, said = service.vagt("audit", "replay")
     assert (status, said.count(" 0 differ, 0 entries not as they were written")) == (0, PARTITIONS), said
-    assert vagt(service, "archive", "verify") == (0, "0 faults\n")
+    assert service.vagt("archive", "verify") == (0, "0 faults\n")
 
     # What comes now is forgotten before anybody archived it.
     service.send(ward(patients=8, hours=1, seed=12))
@@ -108,7 +95,7 @@ def test_what_kafka_forgot_is_queried_decided_again_and_erased_from_the_archive(
     forget(service, "events", service.ends("events"))
     service.send(ward(patients=8, hours=1, seed=12))
     service.settle(timeout=600)
-    status, said = vagt(service, "archive", "--once")
+    status, said = service.vagt("archive", "--once")
     assert (status, said.count("GAP: ")) == (1, PARTITIONS), said
-    status, said = vagt(service, "archive", "verify")
+    status, said = service.vagt("archive", "verify")
     assert (status, said.count("are missing")) == (1, PARTITIONS), said

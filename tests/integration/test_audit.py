@@ -7,14 +7,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from typer.testing import CliRunner
 
 from features.instants import HOUR, render
 from features.record import decode
 from models.lifecycle import ENDED
 from streams import audit
 from streams.audit import Entry
-from streams.cli import app
 from streams.records import audited, events
 from streams.rejudge import Comparison, Span, compare
 from streams.terms import Terms
@@ -36,17 +34,6 @@ def compared(service: Service) -> list[Comparison]:
     ]
 
 
-def vagt(service: Service, *arguments: str, said: str | None = None) -> "tuple[int, str]":
-    environment = {
-        "VAGT_KAFKA_BOOTSTRAP": service.bootstrap,
-        "VAGT_TOPIC_PREFIX": service.prefix,
-        "VAGT_PARTITIONS": str(PARTITIONS),
-        "VAGT_LIVE": "false",
-    }
-    result = CliRunner().invoke(app, arguments, input=said, env=environment)
-    return result.exit_code, result.output
-
-
 def test_every_decision_is_computed_again_to_the_bit_whatever_the_workers_went_through(service: Service) -> None:
     records = ward(patients=12, hours=12, seed=7)
     records.insert(40, (records[3][0], b"no JSON"))
@@ -65,15 +52,15 @@ def test_every_decision_is_computed_again_to_the_bit_whatever_the_workers_went_t
         ([], [], 0, 0, 0)
     ] * PARTITIONS
 
-    status, said = vagt(service, "audit", "replay")
+    status, said = service.vagt("audit", "replay")
     assert (status, said.count(" 0 differ, 0 entries not as they were written")) == (0, PARTITIONS)
 
     raised = next(one for changes in service.alerts().values() for one in changes if one["state"] == "raised")
-    status, story = vagt(service, "audit", "explain", raised["id"])
+    status, story = service.vagt("audit", "explain", raised["id"])
     assert status == 0
     for part in (raised["patient"], raised["title"]["en"], raised["score"]["model"]["version"], "events/"):
         assert part in story
-    assert vagt(service, "audit", "explain", "0" * 32)[0] == 1
+    assert service.vagt("audit", "explain", "0" * 32)[0] == 1
 
     # One byte of one entry is changed in a copy of the audit, then one input in a copy of the log.
     partition = max(range(PARTITIONS), key=lambda one: found[one].identical)
@@ -110,7 +97,7 @@ def test_an_erased_patient_leaves_the_state_the_changelog_and_the_audits_names(s
     subjects = _subjects(service)
     assert patient in subjects.values()
 
-    status, answer = vagt(service, "erase", "--yes", said=f"{patient}\n")
+    status, answer = service.vagt("erase", "--yes", said=f"{patient}\n")
     assert (status, patient in answer) == (0, False)
     service.settle()
     assert patient not in _subjects(service).values()
@@ -139,7 +126,7 @@ def _subjects(service: Service) -> dict[str, str]:
 
 def test_nobody_is_erased_who_is_not_there(service: Service) -> None:
     service.start("w1")
-    assert vagt(service, "erase", "--yes", said="p-nobody\n")[0] == 0
+    assert service.vagt("erase", "--yes", said="p-nobody\n")[0] == 0
     service.settle()
     assert (service.dead(), service.alerts()) == ([], {})
     assert [one.identical for one in compared(service)] == [1] * PARTITIONS

@@ -27,8 +27,8 @@ from streams.records import audited, events
 from streams.rejudge import Comparison, Span, compare
 from streams.settings import Settings
 from streams.speech import spoken
-from streams.store import OWN_KEY
 from streams.terms import Terms
+from streams.topics import OWN_KEY
 from tests.integration.offsets import commit
 from tests.integration.patients import START, observation, ward
 from tests.integration.service import PARTITIONS, Service, oracle, running

@@ -9,7 +9,7 @@ import structlog
 from aiokafka import errors
 from kafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 
-from streams import worker
+from streams import terms, worker
 from streams.away import Away, BrokerAwayError, Falls, TopicChangedError, afresh, passes, wait
 from streams.log import Sparing
 from streams.secret import SecurityError
@@ -154,7 +154,7 @@ def test_a_worker_never_runs_without_one_of_its_models(monkeypatch, error):
     def gone(*_):
         raise error
 
-    monkeypatch.setattr(worker, "shipped", gone)
+    monkeypatch.setattr(terms, "shipped", gone)
     with pytest.raises(WorkerError, match="does not run without it"):
         worker._decider(Settings())
 
