@@ -18,15 +18,15 @@ def read(settings: Settings, topic: str, partitions: int, *, committed: bool = F
 
 
 async def _read(settings: Settings, topic: str, partitions: int, committed: bool) -> list[Source]:
+    tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
+    ends = await _ends(settings, tps)
     async with AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=None,
         isolation_level="read_committed" if committed else "read_uncommitted",
         max_partition_fetch_bytes=MAX_REQUEST,
     ) as consumer:
-        tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
         consumer.assign(tps)
-        ends = await consumer.end_offsets(tps)
         for tp, first in (await consumer.beginning_offsets(tps)).items():
             consumer.seek(tp, first)
         found: list[Source] = []
@@ -34,3 +34,14 @@ async def _read(settings: Settings, topic: str, partitions: int, committed: bool
             for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
                 found += map(Source.of, records)
     return sorted(found, key=lambda one: (one.partition, one.offset))
+
+
+async def _ends(settings: Settings, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the partitions end, and not where their committed part does.
+
+    A transaction's offset may count as committed while its marker is still on the way to another partition, above all
+    to one whose broker has just come back: a reader that stops before the marker misses what it commits.
+    """
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, group_id=None) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
+        return ends
