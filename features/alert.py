@@ -1,5 +1,7 @@
 """What was last said of an alert, as it is kept with the patient: the memory of its life cycle."""
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -15,7 +17,7 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     id: str
     sequence: int
     state: str
-    level: int
+    level: Annotated[int, msgspec.Meta(ge=0)]
     evidence: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     supported: int = 0

@@ -51,6 +51,10 @@ class Policy:
         """The gravest level, no graver than ``level``, that a score does not leave; -1 for none."""
         return max((at for at, one in enumerate(self.levels[: level + 1]) if score >= one.clear_below), default=-1)
 
+    def severity(self, level: int) -> Severity:
+        """Of a level; of the gravest for one beyond it, as a release with more levels left it in a record."""
+        return self.levels[min(level, len(self.levels) - 1)].severity
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
@@ -161,7 +165,7 @@ def advance(
     if verdict.now < alert.snoozed_until and not worse and not fresh:
         return Turn(rests, told=told)
     held, until = _still_held(quiet, alert, verdict, level, worse=worse, fresh=fresh)
-    severity = policy.levels[level].severity
+    severity = policy.severity(level)
     changes = level != alert.level or severity != alert.severity or held != alert.held
     reminds = raised >= 0 and 0 < _reminds_at(alert, quiet) <= verdict.now
     if not (changes or fresh or reminds or alert.state in _SILENT):
@@ -250,7 +254,7 @@ def _open(
         held_until=until,
         quiet_until=last.quiet_until if last else 0,
         quiet_level=last.quiet_level if last else -1,
-        severity=policy.levels[level].severity,
+        severity=policy.severity(level),
         said=verdict.now,
     )
 

@@ -147,7 +147,7 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         sequence=memory.sequence,
         state=turn.state,
         kind=scorer.kind,
-        severity=result.policy.levels[memory.level].severity,
+        severity=result.policy.severity(memory.level),
         patient=occasion.patient,
         encounter=record.stay.encounter,
         ward=record.stay.ward,

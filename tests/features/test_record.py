@@ -378,6 +378,11 @@ def test_open_alerts_are_stored():
     assert decode(encode(Record(now=5, alerts=alerts))).alerts == alerts
 
 
+def test_a_level_below_the_mildest_is_not_read():
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode(encode(Record(now=5, alerts={"news2": AlertMemory("a", 1, "raised", -1)})))
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, -1])
 def test_a_damaged_record_is_not_read(cut):
     with pytest.raises(ValueError, match="cannot be read"):

@@ -565,6 +565,16 @@ def test_an_alert_that_is_over_brings_its_lockout_and_no_word():
     assert adopt(over(6), over(5)) == Turn(over(6))
 
 
+def test_a_level_that_the_policy_has_no_more_counts_as_its_gravest():
+    assert [POLICY.severity(level) for level in (0, 2, 3, 60_000)] == ["info", "critical", "critical", "critical"]
+    life = raised(1)
+    life.policy = ONE
+    assert life.alert is not None
+    life.alert = msgspec.structs.replace(life.alert, level=7)
+    assert life.judge(2, 9) == "updated"
+    assert (life.alert.level, life.alert.severity) == (0, "critical")
+
+
 # ---------------------------------------------------------------- any life
 
 steps = st.one_of(
