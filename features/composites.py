@@ -3,12 +3,16 @@
 Each is computed from the vector's own numbers by name. Points are lower bounds: what is not known gives none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Final
+from typing import Final, Protocol
 
-Numbers = Mapping[str, float]
+
+class Numbers(Protocol):
+    """The numbers of a vector, by name."""
+
+    def __getitem__(self, name: str, /) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ A series is never changed: what happens to it gives a new one. Entries lie in th
 id), so the order in which they arrived leaves no trace.
 """
 
+from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -92,8 +94,25 @@ _EFFECTIVE = attrgetter("effective")
 _DAY = attrgetter("day")
 
 
+class Summary(NamedTuple):
+    """What was worked out of a series, and holds from ``since`` to before ``until``; ``newest`` is its last instant.
+
+    Instants in ms; ``newest`` is ``None`` where no value counts.
+    """
+
+    since: int
+    until: int
+    newest: int | None
+    numbers: "array[float]"
+
+
 class Series:
-    """Entries in order, and the extremes of the days before them, apart (``days``) for each who handed some over."""
+    """Entries in order, and the extremes of the days before them, apart (``days``) for each who handed some over.
+
+    ``summary`` is what ``features.vector`` last worked out of it.
+    """
+
+    summary: Summary | None = None
 
     def __init__(self, entries: tuple[Entry, ...] = (), days: tuple[Extremes, ...] = ()) -> None:
         self.entries = entries

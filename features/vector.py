@@ -2,10 +2,14 @@
 
 The same function serves training, evaluation and the stream. Every sum is an exact one (``math.fsum``), so a
 value does not depend on the order in which the observations came. Missing is NaN.
+
+What was worked out of a series is kept with it, up to the instant at which a value enters or leaves one of its windows:
+until then only the ages change. So a kept number is the recomputed one, bit for bit.
 """
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum, nan
 from operator import mul
@@ -14,7 +18,7 @@ from typing import Final
 from features.composites import COMPOSITES
 from features.instants import DAY, HOUR
 from features.record import Record
-from features.series import KEPT, Series
+from features.series import KEPT, Series, Summary
 
 #: Changes whenever a feature is added, removed, reordered or computed otherwise.
 VERSION: Final = "2"
@@ -114,21 +118,26 @@ _BRIEF_STATISTICS: Final = (
 )
 
 
-def _vital(series: Series, now: int) -> list[float]:
+#: The place of ``age_h`` in all three.
+_AGE: Final = 1
+_NEVER: Final = 2**62
+
+
+def _vital(series: Series, now: int) -> Summary:
     times, values = series.times, series.values
     end = bisect_right(times, now)
     start = bisect_right(times, now - KEPT, 0, end)
     if start == end:
-        return _NO_VITAL
+        return _nothing(_NO_VITAL, times, end, now)
     day = bisect_right(times, now - 24 * HOUR, start, end)
     six = bisect_right(times, now - 6 * HOUR, day, end)
     hour = bisect_right(times, now - HOUR, six, end)
     last, in_all = values[end - 1], values[start:end]
     low_6, high_6, mean_6, slope_6 = _window(times[six:end], values[six:end])
     low_24, high_24, mean_24, slope_24 = _window(times[day:end], values[day:end])
-    return [
+    numbers = [
         last,
-        (now - times[end - 1]) / HOUR,
+        nan,
         end - six,
         end - day,
         low_6,
@@ -144,20 +153,22 @@ def _vital(series: Series, now: int) -> list[float]:
         last - values[six - 1] if six > start else nan,
         last - values[day - 1] if day > start else nan,
     ]
+    windows = ((start, KEPT), (day, DAY), (six, 6 * HOUR), (hour, HOUR))
+    return Summary(now, _until(times, end, windows), times[end - 1], array("d", numbers))
 
 
-def _lab(series: Series, now: int) -> list[float]:
+def _lab(series: Series, now: int) -> Summary:
     times, values = series.times, series.values
     end = bisect_right(times, now)
     start = bisect_right(times, now - KEPT, 0, end)
     if start == end:
-        return _NO_LAB
+        return _nothing(_NO_LAB, times, end, now)
     day = bisect_right(times, now - 24 * HOUR, start, end)
     last, in_day = values[end - 1], values[day:end]
     low, high, mean, slope = _window(times[start:end], values[start:end])
-    return [
+    numbers = [
         last,
-        (now - times[end - 1]) / HOUR,
+        nan,
         end - day,
         end - start,
         min(in_day, default=nan),
@@ -172,21 +183,30 @@ def _lab(series: Series, now: int) -> list[float]:
         last - low,
         high - last,
     ]
+    return Summary(now, _until(times, end, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
 
 
-def _brief(series: Series, now: int) -> list[float]:
+def _brief(series: Series, now: int) -> Summary:
     times, values = series.times, series.values
     end = bisect_right(times, now)
     start = bisect_right(times, now - KEPT, 0, end)
     if start == end:
-        return _NO_BRIEF
-    in_day = values[bisect_right(times, now - DAY, start, end) : end]
-    return [
-        values[end - 1],
-        (now - times[end - 1]) / HOUR,
-        min(in_day, default=nan),
-        max(in_day, default=nan),
-    ]
+        return _nothing(_NO_BRIEF, times, end, now)
+    day = bisect_right(times, now - DAY, start, end)
+    in_day = values[day:end]
+    numbers = [values[end - 1], nan, min(in_day, default=nan), max(in_day, default=nan)]
+    return Summary(now, _until(times, end, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
+
+
+def _nothing(numbers: Sequence[float], times: Sequence[int], end: int, now: int) -> Summary:
+    """Of a series with no value in 72 h."""
+    return Summary(now, times[end] if end < len(times) else _NEVER, None, array("d", numbers))
+
+
+def _until(times: Sequence[int], end: int, windows: tuple[tuple[int, int], ...]) -> int:
+    """When a value comes to count, or leaves a window; each window by its first place and its length."""
+    leave = [times[first] + length for first, length in windows if first < end]
+    return min(leave if end == len(times) else [times[end], *leave])
 
 
 def _window(times: list[int], values: list[float]) -> tuple[float, float, float, float]:
@@ -267,7 +287,9 @@ _OTHERS: Final[tuple[tuple[Feature, Callable[[Record], float]], ...]] = (
 )
 
 
-_LABORATORY_AGES: Final = tuple(f"{analyte}_age_h" for analyte in LABS)
+_LABORATORY_AGES: Final = tuple(
+    len(VITALS) * len(_VITAL_STATISTICS) + number * len(_LAB_STATISTICS) + _AGE for number in range(len(LABS))
+)
 _LABORATORY: Final = (
     Feature("laboratory_age_h", None, "h", "hours since the newest blood test"),
     Feature("laboratory_newest", None, "1", "blood tests of that instant"),
@@ -275,8 +297,8 @@ _LABORATORY: Final = (
 )
 
 
-def _laboratory(numbers: Mapping[str, float]) -> list[float]:
-    ages = [age for age in map(numbers.__getitem__, _LABORATORY_AGES) if age == age]
+def _laboratory(found: Sequence[float]) -> list[float]:
+    ages = [age for age in map(found.__getitem__, _LABORATORY_AGES) if age == age]
     newest = min(ages, default=nan)
     return [newest, ages.count(newest), len(ages)]
 
@@ -303,6 +325,19 @@ FEATURES: Final = _features()
 NAMES: Final = tuple(feature.name for feature in FEATURES)
 
 
+PLACES: Final = {name: number for number, name in enumerate(NAMES)}
+
+
+class _Numbers:
+    """The numbers found so far, by name."""
+
+    def __init__(self, found: list[float]) -> None:
+        self._found = found
+
+    def __getitem__(self, name: str) -> float:
+        return self._found[PLACES[name]]
+
+
 def vector(record: Record) -> list[float]:
     """The features of a record at its now, in the order of ``FEATURES``."""
     series, now = record.series, record.now
@@ -310,11 +345,18 @@ def vector(record: Record) -> list[float]:
     for analytes, _, statistics, nothing in _BY_ANALYTE:
         for analyte in analytes:
             one = series.get(analyte)
-            found += nothing if one is None else statistics(one, now)
+            if one is None:
+                found += nothing
+                continue
+            summary = one.summary
+            if summary is None or not summary.since <= now < summary.until:
+                summary = one.summary = statistics(one, now)
+            place = len(found) + _AGE
+            found += summary.numbers
+            if summary.newest is not None:
+                found[place] = (now - summary.newest) / HOUR
     found += [compute(record) for _, compute in _OTHERS]
-    numbers = dict(zip(NAMES, found, strict=False))
+    numbers = _Numbers(found)
     for composite in COMPOSITES:
-        value = composite.compute(numbers)
-        numbers[composite.name] = value
-        found.append(value)
-    return found + _laboratory(numbers)
+        found.append(composite.compute(numbers))
+    return found + _laboratory(found)

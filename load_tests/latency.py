@@ -5,7 +5,6 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from load_tests import machine, report, service
 from load_tests.child import SPAWN, Child, ChildError
 from load_tests.echo import echo
+from load_tests.kafka import one_node
 from load_tests.patients import Measure, watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
 from load_tests.service import ServiceError
 from models.registry import shipped
-from streams.broker import Broker, free_port
 from streams.commands.plain import FAILED, fail, plain_failures
 from streams.settings import Settings
 
@@ -59,7 +58,7 @@ def latency(
         with (
             plain_failures(),
             tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
-            _kafka(bootstrap, Path(folder), console) as kafka,
+            one_node(bootstrap, Path(folder), console) as kafka,
         ):
             prefix = f"load-{uuid.uuid4().hex[:8]}."
             settings = Settings(kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True)
@@ -83,7 +82,7 @@ def _measure(settings: Settings, loads: list[Load], console: Console) -> Iterato
     """A run for each load, one after the other, on the same worker and echo."""
     measures = watched(shipped())
     ready, stop = SPAWN.Event(), SPAWN.Event()
-    with service.running(settings) as worker, Child(echo, settings, ready, stop) as echoing:
+    with service.channels(settings), service.worker(settings) as worker, Child(echo, settings, ready, stop) as echoing:
         if not ready.wait(_READY_S):
             echoing.result(0)
         for load in loads:
@@ -104,20 +103,6 @@ def _shown(
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"{load.rate:g} a second", total=1.0)
         return run(settings, worker, load, measures, lambda part: bar.update(task, completed=part))
-
-
-@contextmanager
-def _kafka(bootstrap: str | None, folder: Path, console: Console) -> Iterator[str]:
-    """The address of the Kafka to use: the one that is named, or one that lives as long as the block."""
-    if bootstrap:
-        yield bootstrap
-        return
-    own = Broker(folder, free_port())
-    try:
-        own.start(console.print)
-        yield own.bootstrap
-    finally:
-        own.stop()
 
 
 def _sentence(about: dict[str, Any]) -> str:

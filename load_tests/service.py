@@ -29,15 +29,14 @@ class ServiceError(RuntimeError):
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker with these settings on topics of its own; both are gone afterwards."""
-    channels = Channels.of(settings)
-    echoes = [Topic(name, settings.partitions) for name in (channels.inputs[Target.ECHO], channels.echoed)]
+def channels(settings: Settings) -> Iterator[None]:
+    """The topics of a run, which are gone afterwards."""
+    own = Channels.of(settings)
+    echoes = [Topic(name, settings.partitions) for name in (own.inputs[Target.ECHO], own.echoed)]
     wanted = [*topics.topics(settings.partitions, settings.topic_prefix), *echoes]
     topics.ensure(settings.kafka_bootstrap, wanted, settings.replication)
     try:
-        with _worker(settings) as worker:
-            yield worker
+        yield
     finally:
         admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
         admin.delete_topics([topic.name for topic in wanted])
@@ -45,7 +44,8 @@ def running(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker with these settings, which is gone afterwards."""
     own = {
         "VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "VAGT_TOPIC_PREFIX": settings.topic_prefix,
@@ -55,16 +55,16 @@ def _worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     }
     command = [sys.executable, "-m", "streams.cli", "worker", "--parent", str(os.getpid())]
     with _log(settings).open("wb") as log:
-        worker = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)
     try:
-        yield worker
+        yield process
     finally:
-        worker.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         try:
-            worker.wait(_STOP_S)
+            process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+            process.kill()
+            process.wait()
 
 
 def admit(settings: Settings, run: str, load: Load) -> None:

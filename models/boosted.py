@@ -2,14 +2,18 @@
 
 from bisect import bisect_left
 from collections import defaultdict
+from dataclasses import dataclass
 from math import exp, fsum, isnan
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from features.catalogue import catalogue
 from features.instants import HOUR
 from features.record import ENCOUNTER, TIME, Record
 from features.series import KEPT, Entry
-from features.vector import FEATURES, NAMES, vector
+from features.vector import FEATURES, PLACES, vector
 from models.artefact import RELEASES, Manifest, Trust, load
 from models.desert.outcomes import OUTCOMES
 from models.lifecycle import Level, Policy
@@ -19,22 +23,32 @@ from models.single_row import SingleRow
 
 #: How many analytes are named before the rest is summed up.
 _MOST_REASONS = 5
-_PLACES = {name: number for number, name in enumerate(NAMES)}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What all models of one decision read: the features of a record, and the analytes of which it has values."""
+
+    numbers: list[float]
+    row: NDArray[np.float64]
+    known: frozenset[str]
 
 
 class _Shared:
-    """The feature vector last computed: all models of one decision read the same record."""
+    """What was last seen: all models of one decision read the same record."""
 
     def __init__(self) -> None:
         self._of: tuple[object, ...] = ()
-        self._values: list[float] = []
+        self._seen = _Seen([], np.empty(0), frozenset())
 
-    def vector(self, record: Record) -> list[float]:
+    def see(self, record: Record) -> _Seen:
         """The features of a record; an alert that changed in it changes none."""
         of = (record.series, record.stay, record.events, record.now)
         if len(self._of) != len(of) or any(one is not other for one, other in zip(self._of, of, strict=True)):
-            self._of, self._values = of, vector(record)
-        return self._values
+            numbers = vector(record)
+            known = frozenset(name for name, series in record.series.items() if series.values)
+            self._of, self._seen = of, _Seen(numbers, np.array(numbers), known)
+        return self._seen
 
 
 _SHARED = _Shared()
@@ -53,10 +67,14 @@ class Boosted:
         manifest = self.manifest
         self.kind = manifest.kind
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
-        self._columns = [_PLACES[name] for name in manifest.features]
+        self._columns = [PLACES[name] for name in manifest.features]
+        self._places = np.array(self._columns)
         self._features = [FEATURES[column] for column in self._columns]
-        self._analytes = sorted({one.analyte for one in self._features if one.analyte})
-        self._ranges = [(_PLACES[f"{name}_last"], one) for name, one in manifest.abstention.ranges.items()]
+        self._analytes = frozenset(one.analyte for one in self._features if one.analyte)
+        ranges = manifest.abstention.ranges
+        self._ranged = np.array([PLACES[f"{name}_last"] for name in ranges], dtype=np.intp)
+        self._lows = np.array([one.low for one in ranges.values()])
+        self._highs = np.array([one.high for one in ranges.values()])
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
         bands = manifest.bands
         self.policy = Policy(
@@ -73,14 +91,14 @@ class Boosted:
         """The probability of the manifest's event at the record's now; ``None`` where the event is there already."""
         if self._outcome and self._outcome.present(record):
             return None
-        values = _SHARED.vector(record)
-        row = [values[column] for column in self._columns]
+        seen = _SHARED.see(record)
+        row = seen.row[self._places]
         margin = self._row.margin(row)
         probability = calibrated(self.manifest, margin)
-        abstained = self._unsure(record, values)
+        abstained = self._unsure(record, seen)
         bands = self.manifest.bands
         shown = not abstained and probability >= min(bands.high, bands.alert_from)
-        reasons, evidence = self._reasons(record, row, values, margin) if shown else ((), ())
+        reasons, evidence = self._reasons(record, row, seen.numbers, margin) if shown else ((), ())
         return Scored(
             score=probability,
             band=_band(self.manifest, probability),
@@ -95,14 +113,14 @@ class Boosted:
             possible=_possible(self.manifest, probability),
         )
 
-    def _unsure(self, record: Record, values: list[float]) -> bool:
+    def _unsure(self, record: Record, seen: _Seen) -> bool:
         """Whether the inputs are too few, too old or too unlike those of the training."""
         rule = self.manifest.abstention
-        known = sum(1 for name in self._analytes if name in record.series and record.series[name].values)
-        outside = sum(1 for place, one in self._ranges if values[place] < one.low or values[place] > one.high)
+        newest = seen.row[self._ranged]
+        outside = np.count_nonzero((newest < self._lows) | (newest > self._highs))
         return (
-            known < rule.minimum_inputs
-            or outside > rule.most_outside
+            len(self._analytes & seen.known) < rule.minimum_inputs
+            or bool(outside > rule.most_outside)
             or bool(rule.fresh and self._newest(record, rule.fresh) <= record.now - rule.fresh_within_h * HOUR)
             or (self._outcome is not None and not self._outcome.recent(record))
         )
@@ -114,7 +132,7 @@ class Boosted:
         return max((entry.effective for entry in entries if entry), default=0)
 
     def _reasons(
-        self, record: Record, row: list[float], values: list[float], margin: float
+        self, record: Record, row: NDArray[np.float64], values: list[float], margin: float
     ) -> tuple[tuple[Reason, ...], tuple[Entry, ...]]:
         """The known analytes that moved the log-odds most, the rest as one, and the observations behind them."""
         parts = self._row.contributions(row)
@@ -134,8 +152,8 @@ class Boosted:
                 age = age_minutes(entry, record.now)
                 reasons.append(Reason(f"{name}_last", entry.value, self._units[name], age, sums[name]))
                 evidence.append(entry)
-            elif not isnan(value := values[_PLACES[name]]):
-                reasons.append(Reason(name, value, FEATURES[_PLACES[name]].unit, None, sums[name]))
+            elif not isnan(value := values[PLACES[name]]):
+                reasons.append(Reason(name, value, FEATURES[PLACES[name]].unit, None, sums[name]))
         rest = margin - fsum(reason.contribution for reason in reasons)
         return (*reasons, Reason("rest", None, None, None, rest)), tuple(evidence)
 

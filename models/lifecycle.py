@@ -69,8 +69,7 @@ class Quiet:
     remind: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a scorer found at an instant, as far as its alert goes.
 
     ``findings`` are what the alert says, by name, ``always`` those of them that are told however lately they were;
@@ -91,8 +90,7 @@ class Verdict:
     elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """The alert's next memory, what is said of it (``None``: nothing), and when each finding was last told.
 
     ``told`` is ``None`` where that stays as it was.

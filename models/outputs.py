@@ -4,7 +4,6 @@ Instants are RFC 3339 in UTC with milliseconds. ``emitted`` and the trigger's pa
 only fields that may differ when the same events are decided again.
 """
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -29,16 +28,14 @@ State = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An input object by identity."""
 
     id: str
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(msgspec.Struct, frozen=True):
     """The record of ``events`` that caused an output, and those of its objects that were used."""
 
     topic: str
@@ -47,8 +44,7 @@ class Trigger:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRef:
+class ModelRef(msgspec.Struct, frozen=True):
     """Which model or rule spoke; ``sha256`` is that of its artefact or table."""
 
     name: str
@@ -56,16 +52,14 @@ class ModelRef:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A text in the two languages of the product."""
 
     en: str
     da: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One reason for a score. ``contribution`` is in log-odds for a model, in points for a scoring system.
 
     ``text`` says it to a person, and ``trend`` which way the analyte went in the last day.
@@ -80,8 +74,7 @@ class Reason:
     text: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(msgspec.Struct, frozen=True):
     """What one model or rule says of a patient at an instant. ``interval`` holds the score.
 
     ``possible`` is a model's conformal set: the outcomes that it does not rule out at its stated coverage; both or none
@@ -105,8 +98,7 @@ class Score:
     emitted: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """An observation that an alert rests on, with value and unit as they were sent."""
 
     id: str
@@ -118,16 +110,14 @@ class Evidence:
     type: Literal["observation"] = "observation"
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(msgspec.Struct, frozen=True):
     """Why an alert is held back, and until when."""
 
     reason: str
     until: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The feedback that changed an alert's state; ``until`` ends a snooze."""
 
     id: str
@@ -138,8 +128,7 @@ class Answer:
     until: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True):
     """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap.
 
     ``score`` is ``None`` where the rule does not score this patient any more; ``answer`` is there on the change that
@@ -164,6 +153,10 @@ class Alert:
     answer: Answer | None = None
     sealed: str | None = None
     emitted: str = ""
+
+
+#: An output as JSON.
+encode: Final = msgspec.json.Encoder().encode
 
 
 def identify(*parts: object) -> str:

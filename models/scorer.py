@@ -1,7 +1,8 @@
 """What every model and rule looks like to the decision step."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from features.instants import HOUR, MINUTE
 from features.record import Record
@@ -10,8 +11,7 @@ from models.lifecycle import Policy
 from models.outputs import ModelRef, Outcome, Reason, Text
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that an alert of several says, by a stable name that tells its grade (``potassium>6.0``).
 
     A finding that was told lately is held back as a repeat unless ``always``.
@@ -21,8 +21,7 @@ class Finding:
     always: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True):
     """A result before it has a name and a place.
 
     ``low`` and ``high`` bound what the score could be if all that is missing were known: they are the score

@@ -5,11 +5,12 @@ results are the same bits. Source: LightGBM's ``c_api.h``, the functions on a ma
 """
 
 import ctypes
-from collections.abc import Sequence
 from typing import Final
 
 import lightgbm as lgb
+import numpy as np
 from lightgbm.basic import _LIB as _LIGHTGBM
+from numpy.typing import NDArray
 
 _FLOAT64: Final = 1
 _RAW_SCORE: Final = 1
@@ -23,19 +24,20 @@ class SingleRow:
     def __init__(self, booster: lgb.Booster) -> None:
         self._booster = booster  # the handle below lives as long as this
         self._features: int = booster.num_feature()
-        self._row = (ctypes.c_double * self._features)()
-        self._written = ctypes.c_int64()
+        self._row = np.empty(self._features)
+        self._at = ctypes.c_void_p(self._row.ctypes.data)
+        self._written = ctypes.byref(ctypes.c_int64())
         self._margin = (ctypes.c_double * 1)()
         self._parts = (ctypes.c_double * (self._features + 1))()
         self._score = self._prepared(_RAW_SCORE)
         self._explain = self._prepared(_CONTRIBUTIONS)
 
-    def margin(self, row: Sequence[float]) -> float:
+    def margin(self, row: NDArray[np.float64]) -> float:
         """The raw log-odds of a row; NaN is missing."""
         self._predict(self._score, row, self._margin)
         return self._margin[0]
 
-    def contributions(self, row: Sequence[float]) -> list[float]:
+    def contributions(self, row: NDArray[np.float64]) -> list[float]:
         """What each feature adds to the raw log-odds (TreeSHAP), and last the base value."""
         self._predict(self._explain, row, self._parts)
         return list(self._parts)
@@ -56,11 +58,13 @@ class SingleRow:
         )
         return prepared
 
-    def _predict(self, prepared: ctypes.c_void_p, row: Sequence[float], out: "ctypes.Array[ctypes.c_double]") -> None:
+    def _predict(
+        self, prepared: ctypes.c_void_p, row: NDArray[np.float64], out: "ctypes.Array[ctypes.c_double]"
+    ) -> None:
+        if row.shape != self._row.shape:
+            raise ValueError(f"a row of {row.shape} where the model has {self._features} features")
         self._row[:] = row
-        _checked(
-            _LIGHTGBM.LGBM_BoosterPredictForMatSingleRowFast(prepared, self._row, ctypes.byref(self._written), out)
-        )
+        _checked(_LIGHTGBM.LGBM_BoosterPredictForMatSingleRowFast(prepared, self._at, self._written, out))
 
 
 def _checked(status: int) -> None:

@@ -7,10 +7,12 @@ panel is wrong, if one in a hundred were.
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp, fsum
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from features.catalogue import catalogue
 from features.record import Record
@@ -79,7 +81,7 @@ class Surprise:
                 shadow=shadow,
             )
         weighed = self._likelihood.weigh(panel)
-        margin = self._judge.margin(weighed.row.tolist())
+        margin = self._judge.margin(weighed.row)
         probability = _probability(self.manifest, margin)
         unlikely = probability >= self.manifest.threshold
         return Scored(

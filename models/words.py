@@ -1,7 +1,8 @@
 """A reason in words: what was measured, which way it goes, and how old it is, in English and Danish."""
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from features.catalogue import Analyte, catalogue
 from features.instants import HOUR

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import orjson
 from pydantic import TypeAdapter
 
@@ -30,6 +31,7 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
 }
+_OUT = (Score, Alert)
 _IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "Control")
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
@@ -125,19 +127,20 @@ def files() -> dict[str, bytes]:
 
 
 def _schema(of: type) -> dict[str, Any]:
-    return TypeAdapter(of).json_schema(by_alias=True)
+    return msgspec.json.schema(of) if issubclass(of, msgspec.Struct) else TypeAdapter(of).json_schema(by_alias=True)
 
 
 def _components() -> dict[str, Any]:
     inputs: list[tuple[str, Literal["validation"], TypeAdapter[Any]]] = [
-        (name, "validation", TypeAdapter(of)) for name, (of, _) in _MESSAGES.items()
+        (name, "validation", TypeAdapter(of)) for name, (of, _) in _MESSAGES.items() if of not in _OUT
     ]
     _, found = TypeAdapter.json_schemas(
         inputs,
         by_alias=True,
         ref_template="#/components/schemas/{model}",
     )
-    components: dict[str, Any] = found["$defs"]
+    _, said = msgspec.json.schema_components(_OUT, ref_template="#/components/schemas/{name}")
+    components: dict[str, Any] = found["$defs"] | said
     return components
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from models.outputs import encode
 from streams.judge import Judged
 
 #: ``emitted`` is the last field of a score and of an alert, and empty in a decision.
@@ -23,8 +24,8 @@ class Spoken:
 
 def spoken(judged: Judged) -> Spoken:
     """All that a decision says."""
-    alerts = tuple(orjson.dumps(one) for one in judged.alerts)
-    scores = tuple(orjson.dumps(one) for one in judged.scores)
+    alerts = tuple(encode(one) for one in judged.alerts)
+    scores = tuple(encode(one) for one in judged.scores)
     found = sha256()
     for kind, values in ((b"a", alerts), (b"s", scores), (b"h", [orjson.dumps(one.item) for one in judged.sends])):
         for value in values:

@@ -21,6 +21,7 @@ from load_tests.fuzz import examples
 from load_tests.fuzz.files import FileParser
 from load_tests.fuzz.mutate import Mutator, document
 from load_tests.fuzz.run import Parser, PromiseError
+from models import outputs
 from models.registry import shipped
 from models.step import Decider, Place, step, wakes_at
 from streams import doors, intake
@@ -67,14 +68,14 @@ class Ward:
         if record.encode(record.decode(kept)) != kept:
             raise PromiseError("a record is another after it was stored and read")
         written = [*decided.alerts, list(decided.scores), *(send.item for send in decided.sends)]
-        outputs = [orjson.dumps(one) for one in written]
+        said = [outputs.encode(one) for one in written]
         if any(not math.isfinite(score.score) for score in decided.scores):
             raise PromiseError("a score is no finite number")
         refusals = [(position, refused.reason, refused.detail.encode()) for position, refused in decided.refusals]
         alarm = wakes_at(self.decider, decided.record)
         if alarm is not None:
             instants.render(alarm)
-        return kept + b"".join(outputs) + repr((refusals, alarm)).encode()
+        return kept + b"".join(said) + repr((refusals, alarm)).encode()
 
 
 @cache

@@ -9,6 +9,7 @@ import orjson
 
 from features.catalogue import Refused
 from features.record import Record, encode
+from models import outputs
 from models.step import Decider, Place, step
 from streams import intake
 from streams.deadletter import Source
@@ -76,7 +77,7 @@ def expect(decider: Decider, settings: Settings, log: Iterable[Source]) -> Expec
 
 def said(output: Any) -> Any:
     """An output as JSON has it, without ``emitted``: its own and that of the score in an alert."""
-    return silent(orjson.loads(orjson.dumps(output)))
+    return silent(orjson.loads(outputs.encode(output)))
 
 
 def silent(output: Any) -> Any:

@@ -35,6 +35,7 @@ from streams.topics import ALERTS, CHANGELOG, DEADLETTER, EVENTS, SCORES
 _READY_S: Final = 120.0
 _SETTLE_S: Final = 600.0
 _QUIET_S: Final = 3.0
+_ANSWER_MS: Final = 10_000
 _LOOK_S: Final = 0.1
 
 
@@ -255,18 +256,28 @@ def _settle(settings: Settings, crew: Crew) -> None:
     try:
         began = settled = time.monotonic()
         before: dict[TopicPartition, int] = {}
+        state = ""
         while time.monotonic() - settled < _QUIET_S:
             crew.look()
-            ends = consumer.end_offsets(parts)
-            behind = {part.partition: end - (consumer.committed(part) or 0) for part, end in ends.items()}
-            if any(behind.values()) or ends != before:
-                settled = time.monotonic()
+            try:
+                ends = consumer.end_offsets(parts, timeout_ms=_ANSWER_MS)
+                behind = {part.partition: end - _committed(consumer, part) for part, end in ends.items()}
+            except KafkaError as error:
+                state, settled = f"the brokers do not answer ({error})", time.monotonic()
+            else:
+                state = f"events is behind by {behind}"
+                if any(behind.values()) or ends != before:
+                    settled = time.monotonic()
+                before = ends
             if time.monotonic() - began > _SETTLE_S:
-                raise TortureError(f"After {_SETTLE_S:.0f} s without faults, events is behind by {behind}.")
-            before = ends
+                raise TortureError(f"After {_SETTLE_S:.0f} s without faults, {state}.")
             time.sleep(_LOOK_S)
     finally:
         consumer.close()
+
+
+def _committed(consumer: KafkaConsumer, part: TopicPartition) -> int:
+    return consumer.committed(part, timeout_ms=_ANSWER_MS) or 0
 
 
 def _when(act: _Act) -> float:

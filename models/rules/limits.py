@@ -1,8 +1,8 @@
 """What a value can be, and the limits of tables, which it meets surely, possibly or not."""
 
-from dataclasses import dataclass
 from typing import Self
 
+import msgspec
 from pydantic import model_validator
 
 from features.catalogue import catalogue
@@ -20,8 +20,7 @@ def clean(value: float) -> float:
     return round(value, _DECIMALS)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """The least and the greatest that a value can be, both included."""
 
     low: float

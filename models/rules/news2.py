@@ -4,9 +4,10 @@ The points are in ``news2.toml``. A component that is missing or too old makes t
 counted as 0, and the interval says what the score could be at most.
 """
 
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
+
+from msgspec.structs import replace
 
 from features.record import ENCOUNTER, TIME, Record
 from features.series import Entry

@@ -1,7 +1,8 @@
 """Scores that add up the points of components: what each adds at least, and at most where it is not known."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from features.record import Record
 from features.series import Entry
@@ -34,8 +35,7 @@ class Scale(Line):
         return max(step.points for step in self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What one component adds, read from ``entries`` (none: it is not known).
 
     At least ``low`` points, and at most ``most``; ``high`` is the most without what was never measured, so that only

@@ -3,7 +3,7 @@
 The limits are in ``sirs.toml``. Band forms are not read: they are a part of the fourth criterion that is never known.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from features.record import ENCOUNTER, TIME, Record
 from models.rules.points import Part, Scale, measured, total

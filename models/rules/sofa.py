@@ -5,9 +5,11 @@ support and urine output are no inputs: the score is a lower bound, and the inte
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
+
+from msgspec.structs import replace
 
 from features.instants import HOUR
 from features.record import ENCOUNTER, TIME, TREATMENT, Record

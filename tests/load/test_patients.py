@@ -11,6 +11,7 @@ from features.record import Record
 from load_tests.channels import number_of, patient, records
 from load_tests.patients import RESPIRATION, SIGNS, history, watched
 from load_tests.plan import Load, Target, plan
+from models.outputs import encode
 from models.registry import shipped
 from models.rules.news2 import News2
 from models.step import Decider, Decision, Place, step
@@ -58,7 +59,7 @@ def test_every_observation_is_scored_once_and_every_turn_changes_the_news2_alert
         decision = ward.decide(key.decode(), value)
         said: list[Any] = [decision.scores, *decision.alerts]
         assert decision.scores
-        assert [number_of(RUN, orjson.dumps(output)) for output in said] == [number] * len(said)
+        assert [number_of(RUN, encode(output)) for output in said] == [number] * len(said)
         assert [alert.kind for alert in decision.alerts].count("news2") == one.alerts
 
 

@@ -202,7 +202,7 @@ def test_the_infection_model_is_monotone_where_it_says_so():
         for place, (name, direction) in enumerate(zip(FEATURES, MONOTONE, strict=True)):
             if not direction:
                 continue
-            row = [base[NAMES.index(feature)] for feature in FEATURES]
+            row = np.array([base[NAMES.index(feature)] for feature in FEATURES])
             margins = []
             for value in np.geomspace(0.1, 500, 60):
                 row[place] = value
