@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -28,6 +29,7 @@ def parse(text: str) -> int:
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
+@lru_cache(256)  # a decision says the same instant many times
 def render(instant: int) -> str:
     """The instant as RFC 3339 in UTC with milliseconds: ``2026-03-01T08:42:00.000Z``."""
     moment = _EPOCH + timedelta(milliseconds=instant)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from math import exp, fsum, isnan
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from models.artefact import RELEASES, Manifest, Trust, load
 from models.desert.outcomes import OUTCOMES
 from models.lifecycle import Level, Policy
 from models.outputs import ModelRef, Outcome, Reason, Text
-from models.scorer import Scored, age_minutes
+from models.scorer import Scored, Why, age_minutes
 from models.single_row import SingleRow
 
 #: How many analytes are named before the rest is summed up.
@@ -98,7 +99,6 @@ class Boosted:
         abstained = self._unsure(record, seen)
         bands = self.manifest.bands
         shown = not abstained and probability >= min(bands.high, bands.alert_from)
-        reasons, evidence = self._reasons(record, row, seen.numbers, margin) if shown else ((), ())
         return Scored(
             score=probability,
             band=_band(self.manifest, probability),
@@ -108,9 +108,8 @@ class Boosted:
             interval=_interval(self.manifest, probability),
             title=self._title,
             shadow=not self.manifest.switched_on or not _meant_for(self.manifest, record),
-            reasons=reasons,
-            evidence=evidence,
             possible=_possible(self.manifest, probability),
+            why=partial(self._reasons, record, row, seen.numbers, margin) if shown else None,
         )
 
     def _unsure(self, record: Record, seen: _Seen) -> bool:
@@ -131,9 +130,7 @@ class Boosted:
         entries = [record.series[name].last(record.now) for name in analytes if name in record.series]
         return max((entry.effective for entry in entries if entry), default=0)
 
-    def _reasons(
-        self, record: Record, row: NDArray[np.float64], values: list[float], margin: float
-    ) -> tuple[tuple[Reason, ...], tuple[Entry, ...]]:
+    def _reasons(self, record: Record, row: NDArray[np.float64], values: list[float], margin: float) -> Why:
         """The known analytes that moved the log-odds most, the rest as one, and the observations behind them."""
         parts = self._row.contributions(row)
         moved: dict[str, list[float]] = defaultdict(list)

@@ -24,6 +24,6 @@ def farewell(decider: Decider, record: Record, control: Control, place: Place) -
         if is_open(record.alerts.get(scorer.kind)):
             manners = decider.quiet.of(scorer.kind)
             policy = manners.policy(scorer.policy, record.stay)
-            record, changes = tell(Result(scorer, manners, policy, None, None), record, occasion)
+            record, changes = tell(Result(scorer, manners, policy, None), record, occasion)
             said += changes
     return tuple(said)

@@ -1,5 +1,6 @@
 """What every model and rule looks like to the decision step."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -21,13 +22,16 @@ class Finding(msgspec.Struct, frozen=True):
     always: bool = False
 
 
+Why = tuple[tuple[Reason, ...], tuple[Entry, ...]]
+
+
 class Scored(msgspec.Struct, frozen=True):
     """A result before it has a name and a place.
 
     ``low`` and ``high`` bound what the score could be if all that is missing were known: they are the score
     itself when nothing is missing, and an alert is raised on ``low`` and cleared on ``high``. ``findings`` name what
     the alert says where that can change while the score stays; ``possible`` are the outcomes that a model does not rule
-    out.
+    out. ``why`` gives reasons and evidence where they cost much: it is asked once an alert says something.
     """
 
     score: float
@@ -42,6 +46,7 @@ class Scored(msgspec.Struct, frozen=True):
     evidence: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
     possible: tuple[Outcome, ...] = ()
+    why: Callable[[], Why] | None = None
 
 
 class Scorer(Protocol):

@@ -96,10 +96,13 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
     scores: list[Score] = []
     alerts: list[Alert] = []
     for scorer in decider.scorers:
+        reads = not scorer.inputs.isdisjoint(changed)
+        known = record.alerts.get(scorer.kind)
+        if not reads and known is None and scorer.kind not in adopted:
+            continue
         manners = decider.quiet.of(scorer.kind)
         over = manners.ended_with(record)
-        speaks = not over and not scorer.inputs.isdisjoint(changed)
-        known = record.alerts.get(scorer.kind)
+        speaks = reads and not over
         moved = scorer.kind in adopted or (
             known is not None
             and (
@@ -111,11 +114,11 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         )
         if not speaks and not moved:
             continue
-        scored = None if over else scorer.score(record)
-        score = None if scored is None else name(scorer, scored, record, occasion)
-        scores += [score] if score and speaks else []
         policy = manners.policy(scorer.policy, record.stay)
-        record, said = tell(Result(scorer, manners, policy, scored, score), record, occasion)
+        result = Result(scorer, manners, policy, None if over else scorer.score(record))
+        record, said = tell(result, record, occasion)
+        score = name(result, record, occasion) if speaks else None
+        scores += [score] if score else []
         alerts += said
     return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends)
 

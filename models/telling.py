@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from features.alert import AlertMemory
 from features.events import Feedback
 from features.instants import render
@@ -27,9 +29,9 @@ class Occasion:
     trigger: Trigger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
-    """What one scorer found of a patient; ``scored`` and ``score`` are ``None`` where it does not speak of them.
+    """What one scorer found of a patient; ``scored`` is ``None`` where it does not speak of them.
 
     ``policy`` has the levels that hold where the patient is.
     """
@@ -38,12 +40,21 @@ class Result:
     manners: Manners
     policy: Policy
     scored: Scored | None
-    score: Score | None
+
+    def explain(self) -> None:
+        """Work out the reasons, where that was put off."""
+        if self.scored is not None and self.scored.why is not None:
+            reasons, evidence = self.scored.why()
+            self.scored = structs.replace(self.scored, reasons=reasons, evidence=evidence, why=None)
 
 
-def name(scorer: Scorer, scored: Scored, record: Record, occasion: Occasion) -> Score:
+def name(result: Result, record: Record, occasion: Occasion) -> Score | None:
     """The score of a result, with its name and place."""
-    model, patient = scorer.model, occasion.patient
+    scored = result.scored
+    if scored is None:
+        return None
+    scorer, patient = result.scorer, occasion.patient
+    model = scorer.model
     return Score(
         id=identify("score", patient, record.now, occasion.items, model.name, model.version),
         patient=patient,
@@ -80,7 +91,13 @@ def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, li
         if known is not None and answer.alert == known.id:
             turn = react(result.manners.quiet, known, answer, record.now)
             record = _turned(result, record, turn, said, occasion, answer)
-    return _turned(result, record, _judged(result, record, occasion), said, occasion), said
+    turn = _judged(result, record, occasion)
+    if turn.memory is not None and turn.state is not None and result.scored is not None and result.scored.why:
+        result.explain()
+        if result.policy.reached(result.scored.low) >= turn.memory.level:
+            memory = structs.replace(turn.memory, evidence=_ids(result.scored))
+            turn = structs.replace(turn, memory=memory)
+    return _turned(result, record, turn, said, occasion), said
 
 
 def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
@@ -93,7 +110,7 @@ def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
         now=record.now,
         low=scored.low,
         high=scored.high,
-        evidence=tuple(entry.id for entry in scored.evidence),
+        evidence=_ids(scored),
         findings=tuple(one.name for one in scored.findings),
         always=frozenset(one.name for one in scored.findings if one.always),
         gone=gone,
@@ -137,7 +154,12 @@ def _told(record: Record, kind: str) -> dict[str, int]:
     return {one.removeprefix(prefix): at for one, at in record.told.items() if one.startswith(prefix)}
 
 
+def _ids(scored: Scored) -> tuple[str, ...]:
+    return tuple(entry.id for entry in scored.evidence)
+
+
 def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answer: Feedback | None = None) -> Alert:
+    result.explain()
     scorer, scored, memory = result.scorer, result.scored, turn.memory
     assert memory is not None
     assert turn.state is not None
@@ -153,7 +175,7 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         ward=record.stay.ward,
         at=render(record.now),
         title=scored.title if scored is not None and speaks else _not_for(scorer.kind),
-        score=result.score,
+        score=name(result, record, occasion),
         evidence=tuple(map(_evidence, scored.evidence)) if scored is not None and speaks else (),
         trigger=occasion.trigger,
         suppressed=None if turn.state in ENDED else _suppressed(memory.held, memory.held_until),

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from features.catalogue import catalogue
 from features.record import Record
+from models import outputs
 from models.registry import shipped
 from models.step import Decider, Place, step
 from streams import intake, topics
@@ -209,8 +210,8 @@ def oracle(records: Sequence[tuple[str, Any]]) -> tuple[dict[str, list[Any]], di
         decision = step(decider, patients.get(key, Record()), key, events, Place("events", 0, number))
         patients[key] = decision.record
         if decision.scores:
-            scores[key].append(_stable(orjson.loads(orjson.dumps(decision.scores))))
-        alerts[key] += [_stable(orjson.loads(orjson.dumps(alert))) for alert in decision.alerts]
+            scores[key].append(_stable(orjson.loads(outputs.encode(decision.scores))))
+        alerts[key] += [_stable(orjson.loads(outputs.encode(alert))) for alert in decision.alerts]
     return dict(scores), {key: found for key, found in alerts.items() if found}
 
 

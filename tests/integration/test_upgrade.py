@@ -18,6 +18,7 @@ import pytest
 
 from features.instants import HOUR
 from features.record import FORMAT, Record, decode
+from models import outputs
 from streams import audit
 from streams.audit import Entry
 from streams.deadletter import Source
@@ -114,8 +115,8 @@ def test_this_release_says_what_the_earlier_one_said_next(release: Release) -> N
     scores: dict[str, list[Any]] = defaultdict(list)
     alerts: dict[str, list[Any]] = defaultdict(list)
     for key, judged in pure(Terms.of(Settings(**release.meant["given"])), log, records(release)):
-        scores[key] += [orjson.loads(orjson.dumps(judged.scores))]
-        alerts[key] += orjson.loads(orjson.dumps(judged.alerts))
+        scores[key] += [orjson.loads(outputs.encode(judged.scores))]
+        alerts[key] += orjson.loads(outputs.encode(judged.alerts))
     models, kinds = scores_by_model(scores), alerts_by_kind(alerts)
     # A model or a rule that is another now may say something else.
     same = release.said["scores"].keys() & models.keys()

@@ -110,16 +110,18 @@ def test_reasons_add_up_to_the_log_odds(scorer):
     scored = one.score(record)
     assert scored.band == "high"
     margin = (log(scored.score / (1 - scored.score)) - 0.1) / 0.9
-    assert fsum(reason.contribution for reason in scored.reasons) == pytest.approx(margin)
-    assert scored.reasons[-1].feature == "rest"
-    assert {reason.feature for reason in scored.reasons} >= {"lactate_last", "age_years", "heart_rate_last"}
-    assert {entry.value for entry in scored.evidence} == {130.0, 38.5, 6.0}
+    reasons, evidence = scored.why()
+    assert fsum(reason.contribution for reason in reasons) == pytest.approx(margin)
+    assert reasons[-1].feature == "rest"
+    assert {reason.feature for reason in reasons} >= {"lactate_last", "age_years", "heart_rate_last"}
+    assert {entry.value for entry in evidence} == {130.0, 38.5, 6.0}
 
 
 def test_an_analyte_without_a_value_is_no_reason(scorer):
     scored = scorer(bands=Bands(raised=0, high=0, clear_below=0)).score(patient())
-    assert "lactate_last" not in {reason.feature for reason in scored.reasons}
-    assert all(reason.value is not None for reason in scored.reasons[:-1])
+    reasons, _ = scored.why()
+    assert "lactate_last" not in {reason.feature for reason in reasons}
+    assert all(reason.value is not None for reason in reasons[:-1])
 
 
 def test_the_interval_holds_the_score(scorer):
@@ -136,7 +138,7 @@ def test_it_abstains_when_inputs_are_too_few(scorer):
     record = patient()
     record = Record(now=NOW, stay=record.stay, series={"heart_rate": record.series["heart_rate"]})
     scored = one.score(record)
-    assert (scored.abstained, scored.low, scored.high, scored.reasons) == (True, 0, 1, ())
+    assert (scored.abstained, scored.low, scored.high, scored.why) == (True, 0, 1, None)
     assert 0 <= scored.score <= 1
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from features.catalogue import catalogue
 from features.instants import HOUR
+from models import outputs
 from models.datasets import Record, Stay
 from models.evaluation.analysis import Model, analyse
 from models.evaluation.elsewhere import deaths, elsewhere
@@ -225,7 +226,7 @@ def test_what_the_topics_hold_is_what_the_walk_says():
     records = [signs(1, 140.0, 26.0), signs(2, 60.0, 14.0), signs(4, 150.0, 28.0)]
     one, decider = Stay(PATIENT, records, [1, 2, 3, 4], [0] * 4, START), Decider(catalogue(), (News2(),))
     held = [
-        orjson.loads(orjson.dumps({"scores": said.scores, "alerts": said.alerts})) for said in decisions(one, decider)
+        orjson.loads(outputs.encode({"scores": said.scores, "alerts": said.alerts})) for said in decisions(one, decider)
     ]
     scores = [score for said in held for score in said["scores"]]
     found = outcome(one, decider)

@@ -10,6 +10,7 @@ import pytest
 from features.catalogue import catalogue
 from features.instants import HOUR
 from features.record import Record, decode, encode
+from models import outputs
 from models.lifecycle import is_open
 from models.registry import shipped
 from models.step import Decider, Place, step
@@ -48,7 +49,7 @@ class Service:
             decision = step(self.decider, record, patient, events, Place("events", 0, 0))
             self.records[patient] = decision.record
             self.refused += [refused.reason for _, refused in (*taken.refusals, *decision.refusals)]
-            self.said.setdefault(patient, []).append(orjson.loads(orjson.dumps([decision.scores, decision.alerts])))
+            self.said.setdefault(patient, []).append(orjson.loads(outputs.encode([decision.scores, decision.alerts])))
             waiting += [(send.patient, send.item) for send in decision.sends]
 
     @property
