@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -92,10 +93,13 @@ class Stay:
 
     def age_years(self, now: int) -> int | None:
         """Age at an instant in whole years, birthdays counted from midnight UTC; ``None`` when unknown."""
-        if self.birth_date is None:
-            return None
-        born, today = date.fromisoformat(self.birth_date), date.fromordinal(_EPOCH + now // DAY)
-        return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+        return None if self.birth_date is None else _years(self.birth_date, now // DAY)
+
+
+@lru_cache(4096)  # every scorer asks
+def _years(birth_date: str, day: int) -> int:
+    born, today = date.fromisoformat(birth_date), date.fromordinal(_EPOCH + day)
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 _PERSON = ("name", "birth_date", "sex")

@@ -73,9 +73,8 @@ class Boosted:
         self._features = [FEATURES[column] for column in self._columns]
         self._analytes = frozenset(one.analyte for one in self._features if one.analyte)
         ranges = manifest.abstention.ranges
-        self._ranged = np.array([PLACES[f"{name}_last"] for name in ranges], dtype=np.intp)
-        self._lows = np.array([one.low for one in ranges.values()])
-        self._highs = np.array([one.high for one in ranges.values()])
+        self._ranges = [(PLACES[f"{name}_last"], one.low, one.high) for name, one in ranges.items()]
+        self._upto = [one.to for one in manifest.intervals.bins]
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
         bands = manifest.bands
         self.policy = Policy(
@@ -105,21 +104,27 @@ class Boosted:
             abstained=abstained,
             low=0.0 if abstained else probability,
             high=1.0 if abstained else probability,
-            interval=_interval(self.manifest, probability),
+            interval=self._interval(probability),
             title=self._title,
             shadow=not self.manifest.switched_on or not _meant_for(self.manifest, record),
             possible=_possible(self.manifest, probability),
             why=partial(self._reasons, record, row, seen.numbers, margin) if shown else None,
         )
 
+    def _interval(self, probability: float) -> tuple[float, float]:
+        """The observed rate's interval among similar scores, widened where needed to hold the score itself."""
+        bins = self.manifest.intervals.bins
+        found = bins[min(bisect_left(self._upto, probability), len(bins) - 1)]
+        return min(found.low, probability), max(found.high, probability)
+
     def _unsure(self, record: Record, seen: _Seen) -> bool:
         """Whether the inputs are too few, too old or too unlike those of the training."""
         rule = self.manifest.abstention
-        newest = seen.row[self._ranged]
-        outside = np.count_nonzero((newest < self._lows) | (newest > self._highs))
+        numbers = seen.numbers
+        outside = sum(1 for place, low, high in self._ranges if numbers[place] < low or numbers[place] > high)
         return (
             len(self._analytes & seen.known) < rule.minimum_inputs
-            or bool(outside > rule.most_outside)
+            or outside > rule.most_outside
             or bool(rule.fresh and self._newest(record, rule.fresh) <= record.now - rule.fresh_within_h * HOUR)
             or (self._outcome is not None and not self._outcome.recent(record))
         )
@@ -165,13 +170,6 @@ def _band(manifest: Manifest, probability: float) -> str:
     if probability >= manifest.bands.high:
         return "high"
     return "raised" if probability >= manifest.bands.raised else "low"
-
-
-def _interval(manifest: Manifest, probability: float) -> tuple[float, float]:
-    """The observed rate's interval among similar scores, widened where needed to hold the score itself."""
-    bins = manifest.intervals.bins
-    found = bins[min(bisect_left(bins, probability, key=lambda one: one.to), len(bins) - 1)]
-    return min(found.low, probability), max(found.high, probability)
 
 
 def _possible(manifest: Manifest, probability: float) -> tuple[Outcome, ...]:

@@ -79,6 +79,9 @@ def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, li
     First an alert that comes with a merged patient, then the answers to it, then the verdict.
     """
     kind, said = result.scorer.kind, list[Alert]()
+    calm = result.scored is None or result.policy.reached(result.scored.low) < 0
+    if calm and not record.told and kind not in record.alerts and kind not in occasion.adopted:
+        return record, said  # most results by far: there is no alert, and none comes
     if kind in occasion.adopted:
         own = record.alerts.get(kind)
         turn = adopt(own, occasion.adopted[kind])
@@ -150,6 +153,8 @@ def _turned(
 
 def _told(record: Record, kind: str) -> dict[str, int]:
     """When each finding of a kind was last told."""
+    if not record.told:
+        return {}
     prefix = f"{kind}/"
     return {one.removeprefix(prefix): at for one, at in record.told.items() if one.startswith(prefix)}
 

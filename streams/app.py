@@ -4,6 +4,7 @@ An agent whose body raised would be started again past the record that it was at
 hold is dealt with in the desk and the doors, and what does raise (the broker is gone) ends the worker.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,9 @@ from streams.settings import Settings
 from streams.store import PatientTable
 from streams.watchdog import Watchdog
 
+#: Records that a fetch brings, and fetches of ``events`` that may wait: no more is held than is soon decided.
+_FETCHED = 200
+_FETCHES = 8
 _CHECKPOINT_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 10.0
 _TICK_SECONDS = 1.0
@@ -80,6 +84,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
         broker_heartbeat_interval=0.8,
         broker_request_timeout=30.0,
         broker_commit_interval=0.5,
+        broker_max_poll_records=_FETCHED,
         producer_request_timeout=30.0,
         consumer_auto_offset_reset="earliest",
         TableManager=MendedTableManager,
@@ -100,10 +105,15 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.doors = Doors(settings)
     app.watchdog = Watchdog(app, settings, table.data.reached)
 
-    @app.agent(_raw_topic(app, app.ordered_topic), name="decide", supervisor_strategy=CrashingSupervisor)
+    events = _raw_topic(app, app.ordered_topic, acks=False, maxsize=_FETCHES)
+
+    @app.agent(events, name="decide", supervisor_strategy=CrashingSupervisor)
     async def decide(stream: StreamT) -> None:
         async for event in stream.events():
-            await app.desk.handle(_source(event))
+            for record in event.message.value:
+                await app.desk.handle(Source.of(record))
+                # What was said goes out now, and not when all that was fetched is decided.
+                await asyncio.sleep(0)
 
     @app.on_partitions_revoked.connect
     async def give_back(*_: Any, **__: Any) -> None:
@@ -136,9 +146,9 @@ def _add_door(app: VagtApp, topic: str, form: str) -> None:
             await app.doors.handle(_source(event), form)
 
 
-def _raw_topic(app: faust.App, name: str) -> Any:
+def _raw_topic(app: faust.App, name: str, **options: Any) -> Any:
     """A topic whose bytes reach the agent as they are: nothing that a sender does can raise before it."""
-    return app.topic(name, key_serializer="raw", value_serializer="raw", allow_empty=True, internal=False)
+    return app.topic(name, key_serializer="raw", value_serializer="raw", allow_empty=True, internal=False, **options)
 
 
 def _source(event: EventT) -> Source:
