@@ -17,7 +17,7 @@ plain Faust. When a later Faust has it right, that test fails, and the mend goes
 - *Failed commits* (issue 316) count as done. Here they are owed, and tried again.
 - *Concurrency* (issue 606): with several actors, a commit passes over a record that one of them still works on. Here an
   agent has one.
-- *Each record on its own*: four tasks, a sensor's look and an acknowledgement cost more than most decisions. Here what a
+- *Each record on its own*: four tasks, a sensor's look and an acknowledgement cost as much as a decision. Here what a
   fetch brought of a partition of ``events`` comes to the agent as one event, a list of records.
 """
 
@@ -97,7 +97,7 @@ class MendedConsumer(driver.Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 (Faust's own)
         records, active = await super()._wait_next_records(timeout)
         for tp in [tp for tp in records or () if tp.topic == self.app.ordered_topic]:
             # To Faust it is one record, the last of them.
