@@ -41,17 +41,21 @@ def patient(run: str, number: int) -> str:
 
 
 def records(run: str, planned: Sequence[Planned], start: int) -> list[tuple[bytes, bytes]]:
-    """Key and value of each planned record; ``start`` in ns since the epoch. The id holds its number."""
+    """Key and value of each planned record; ``start`` in ns since the epoch. The ids in it hold its number."""
     return [
-        (name.encode(), orjson.dumps(_observation(name, f"{run}/{number}", one, start)))
+        (name.encode(), orjson.dumps(_value(name, f"{run}/{number}", one, start)))
         for number, one in enumerate(planned)
         for name in (patient(run, one.patient),)
     ]
 
 
-def _observation(name: str, id_: str, one: Planned, start: int) -> dict[str, Any]:
-    known = (start + one.due) * 1000 // SECOND
-    return observation(name, id_, one.measure.code, one.measure.unit, one.value, known)
+def _value(name: str, id_: str, one: Planned, start: int) -> "dict[str, Any] | list[dict[str, Any]]":
+    known = (start + one.due - one.age) * 1000 // SECOND
+    found = [
+        observation(name, f"{id_}.{place}", measure.code, measure.unit, value, known)
+        for place, (measure, value) in enumerate(one.items)
+    ]
+    return found if len(found) > 1 else found[0]
 
 
 def number_of(run: str, value: bytes) -> int | None:
@@ -64,4 +68,4 @@ def number_of(run: str, value: bytes) -> int | None:
     else:
         id_ = first.get("id", "")
     name, _, number = id_.rpartition("/")
-    return int(number) if name == run else None
+    return int(number.partition(".")[0]) if name == run else None

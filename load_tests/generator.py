@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from load_tests.channels import Channels, records
 from load_tests.child import precede
-from load_tests.patients import Measure
-from load_tests.plan import SECOND, Load, plan
+from load_tests.plan import SECOND, Planner
 from streams import kafka
 from streams.settings import Settings
 
@@ -26,7 +25,7 @@ class Sent:
     at: list[int]
 
 
-def generate(settings: Settings, run: str, load: Load, measures: tuple[Measure, ...]) -> Sent:
+def generate(settings: Settings, run: str, planner: Planner) -> Sent:
     """Send the whole plan; returns when the broker has all of it.
 
     Raises:
@@ -35,11 +34,11 @@ def generate(settings: Settings, run: str, load: Load, measures: tuple[Measure, 
     precede()
     # select() waits to the microsecond, epoll to the millisecond only: with it every record would be late.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        return runner.run(_generate(settings, run, load, measures))
+        return runner.run(_generate(settings, run, planner))
 
 
-async def _generate(settings: Settings, run: str, load: Load, measures: tuple[Measure, ...]) -> Sent:
-    planned = plan(load, measures)
+async def _generate(settings: Settings, run: str, planner: Planner) -> Sent:
+    planned = planner()
     topics = Channels.of(settings).inputs
     producer = kafka.producer(settings)
     await producer.start()

@@ -4,7 +4,7 @@ A run alternates short turns of the echo and of the service. Both get the same o
 distances, so that they differ in nothing but who answers. Arrivals are a Poisson process.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -40,24 +40,33 @@ class Load:
     seed: int = 1
 
 
+Items = tuple[tuple[Measure, float], ...]
+
+
 class Planned(NamedTuple):
-    """A record: ``due`` in ns after the start; ``turn`` counts from 0; ``alerts``: it changes an alert."""
+    """A record: ``due`` in ns after the start; ``turn`` counts from 0; ``alerts``: it changes an alert.
+
+    ``items``: its observations, more than one for a panel; ``age``: so many ns before ``due`` they became known.
+    """
 
     due: int
     target: Target
     turn: int
     counts: bool
     patient: int
-    measure: Measure
-    value: float
+    items: Items
     alerts: bool
+    age: int = 0
+
+
+#: Makes a plan: the same one each time it is called, in whatever process.
+Planner = Callable[[], list[Planned]]
 
 
 class _Arrival(NamedTuple):
     after: int
     patient: int
-    measure: Measure
-    value: float
+    items: Items
     alerts: bool
 
 
@@ -74,8 +83,7 @@ def plan(load: Load, measures: Sequence[Measure]) -> list[Planned]:
                     2 * turn + half,
                     counts,
                     one.patient,
-                    one.measure,
-                    one.value,
+                    one.items,
                     one.alerts,
                 )
                 for one in arrivals
@@ -102,6 +110,6 @@ def _segments(load: Load, measures: Sequence[Measure]) -> Iterator[tuple[bool, l
             else:
                 measure = chance.choice(measures)
                 value = measure.draw(chance)
-            arrivals.append(_Arrival(round(after * SECOND), patient, measure, value, alerts))
+            arrivals.append(_Arrival(round(after * SECOND), patient, ((measure, value),), alerts))
             after += chance.expovariate(load.rate)
         yield number >= warm, arrivals

@@ -19,7 +19,7 @@ from streams.settings import Settings
 _LOOK_MS = 100
 #: Once all is sent, so long a silence means that all has come; it is waited for so long at most.
 _QUIET_S = 3.0
-_PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 class Received(NamedTuple):
@@ -83,7 +83,7 @@ async def _receive(
         while not sent.is_set():
             await asyncio.sleep(_LOOK_MS / 1000)
             _raise_failures(readers)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < min(latest + _QUIET_S, deadline):
             await asyncio.sleep(_LOOK_MS / 1000)
             _raise_failures(readers)

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hdrh.histogram import HdrHistogram
 
@@ -13,8 +14,8 @@ from load_tests.child import SPAWN, Child
 from load_tests.generator import Sent, generate
 from load_tests.outcome import MOST_LATE_MS, Timing, asked, milliseconds
 from load_tests.patients import Measure
-from load_tests.plan import SECOND, Load, Planned, Target, plan
-from load_tests.receiver import Receipts, receive
+from load_tests.plan import SECOND, Load, Planned, Planner, Target, plan
+from load_tests.receiver import PATIENCE_S, Receipts, receive
 from streams.settings import Settings
 
 _READY_S = 60.0
@@ -69,22 +70,31 @@ def run(
         ServiceError, ChildError, KafkaError: the run could not be made.
     """
     name = f"{settings.topic_prefix}{load.rate:g}"
-    service.admit(settings, name, load)
+    service.admit(settings, name, load.patients, load.seed)
     service.settle(settings, worker)
-    planned = plan(load, measures)
+    return _outcome(load, Channels.of(settings), *send(settings, name, partial(plan, load, measures), progress))
+
+
+def send(settings: Settings, name: str, planner: Planner, progress: Progress) -> tuple[list[Planned], Sent, Receipts]:
+    """Send a plan under a run's name, and receive what comes of it; the patients must be there already.
+
+    Raises:
+        ChildError: the generator or the receiver failed.
+    """
+    planned = planner()
     length = planned[-1].due / SECOND
     ready, over = SPAWN.Event(), SPAWN.Event()
     with Child(receive, settings, name, ready, over) as receiver:
         if not ready.wait(_READY_S):
             receiver.result(0)
-        with Child(generate, settings, name, load, measures) as generator:
+        with Child(generate, settings, name, planner) as generator:
             began = time.monotonic()
             while not generator.done(_LOOK_S) and time.monotonic() - began < length + _SPARE_S:
                 progress(min(1.0, (time.monotonic() - began) / length))
             sent = generator.result(0)
         over.set()
-        receipts = receiver.result(_SPARE_S)
-    return _outcome(load, Channels.of(settings), planned, sent, receipts)
+        receipts = receiver.result(PATIENCE_S + _SPARE_S)
+    return planned, sent, receipts
 
 
 def _outcome(load: Load, channels: Channels, planned: list[Planned], sent: Sent, receipts: Receipts) -> Outcome:

@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from load_tests import patients
 from load_tests.channels import Channels, patient
-from load_tests.plan import Load, Target
+from load_tests.plan import Target
 from streams import topics
 from streams.settings import Settings
 from streams.topics import EVENTS, Topic
@@ -67,13 +67,13 @@ def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
             process.wait()
 
 
-def admit(settings: Settings, run: str, load: Load) -> None:
-    """Send the history of the run's patients."""
+def admit(settings: Settings, run: str, count: int, seed: int) -> None:
+    """Send the history of so many patients of a run."""
     now = time.time_ns() // 1_000_000
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all", linger_ms=10)
-    for number in range(load.patients):
+    for number in range(count):
         name = patient(run, number)
-        for value in patients.history(name, now, Random(f"{load.seed}/{number}")):
+        for value in patients.history(name, now, Random(f"{seed}/{number}")):
             producer.send(settings.topic(EVENTS), orjson.dumps(value), name.encode())
     producer.flush()
     producer.close()

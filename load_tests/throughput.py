@@ -1,7 +1,8 @@
 """`python -m load_tests.throughput`: how much one worker carries, beside a bare echo, on one broker, in one run.
 
 Each finds its whole input waiting, so that it is never idle, and nothing competes with it but the broker. The time runs
-from the first output to the last, by Kafka's own timestamps, so that no start counts.
+from the first output to the last, by Kafka's own timestamps, so that no start counts. With ``--quix`` a smaller job in
+Quix Streams takes its turn too, on the same records.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -28,6 +29,8 @@ from load_tests.echo import echo
 from load_tests.kafka import one_node
 from load_tests.patients import Measure, observation, watched
 from load_tests.plan import Load
+from load_tests.quix import engine
+from load_tests.quix.environment import QuixError, interpreter
 from load_tests.service import ServiceError
 from models.registry import shipped
 from streams import kafka
@@ -42,13 +45,17 @@ _SHUT_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Records a second of the echo, and records and observations a second of one worker, on the same records."""
+    """Records a second of the echo, and records and observations a second of one worker, on the same records.
+
+    ``quix``: records a second of the job in Quix Streams; ``None`` where it was not wanted.
+    """
 
     panel: int
     records: int
     echo: float
     service: float
     observations: float
+    quix: float | None = None
 
 
 def throughput(
@@ -56,6 +63,7 @@ def throughput(
     panels: Annotated[str, typer.Option(help="Observations in a record, one measurement for each.")] = "1,12",
     patients: Annotated[int, typer.Option(min=1, help="Patients, admitted anew for each measurement.")] = 500,
     runs: Annotated[int, typer.Option(min=1, help="So many times; the median counts.")] = 1,
+    quix: Annotated[bool, typer.Option("--quix", help="Measure the job in Quix Streams too.")] = False,
     bootstrap: Annotated[
         str | None,
         typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
@@ -71,6 +79,7 @@ def throughput(
     console = Console()
     found: list[Carried] = []
     try:
+        python = interpreter() if quix else None
         with (
             plain_failures(),
             tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
@@ -86,9 +95,9 @@ def throughput(
                     )
                     about = machine.describe(settings)
                     load = Load(rate=1, patients=patients, seed=number + 1)
-                    found.append(_measure(settings, load, records, panel))
+                    found.append(_measure(settings, load, records, panel, python))
                     console.print(_line(found[-1]))
-    except (ServiceError, ChildError) as error:
+    except (ServiceError, ChildError, QuixError) as error:
         fail(error)
     for panel in wanted:
         console.print("median: " + _line(_median([one for one in found if one.panel == panel])))
@@ -98,24 +107,33 @@ def throughput(
         raise typer.Exit(FAILED)
 
 
-def _measure(settings: Settings, load: Load, records: int, panel: int) -> Carried:
+def _measure(settings: Settings, load: Load, records: int, panel: int, python: Path | None) -> Carried:
     channels = Channels.of(settings)
     with service.channels(settings):
         with service.worker(settings) as first:
-            service.admit(settings, settings.topic_prefix, load)
+            service.admit(settings, settings.topic_prefix, load.patients, load.seed)
             service.settle(settings, first)
         before = asyncio.run(_ends(settings, channels.scores))
         asyncio.run(_fill(settings, load, records, panel))
         ready, stop = SPAWN.Event(), SPAWN.Event()
         with Child(echo, settings, ready, stop) as echoing:
-            _wait(settings, channels.echoed, records)
+            _wait(settings, channels.echoed, records, lambda: echoing.done() and echoing.result(0))
             stop.set()
             echoing.result(_SHUT_S)
         with service.worker(settings) as second:
             service.settle(settings, second, _PATIENCE_S)
         echoed = asyncio.run(_span(settings, channels.echoed, {}))
         scored = asyncio.run(_span(settings, channels.scores, before))
-    return Carried(panel, records, records / echoed, records / scored, records * panel / scored)
+        other = records / _quix(settings, python, records) if python else None
+    return Carried(panel, records, records / echoed, records / scored, records * panel / scored, other)
+
+
+def _quix(settings: Settings, python: Path, records: int) -> float:
+    """Seconds from the first output of the job in Quix Streams to its last."""
+    with engine.output(settings) as into:
+        with engine.running(settings, python, into) as check:
+            _wait(settings, into, records, check)
+        return asyncio.run(_span(settings, into, {}))
 
 
 async def _fill(settings: Settings, load: Load, records: int, panel: int) -> None:
@@ -141,14 +159,15 @@ def _panel(
         yield observation(name, f"{number}-{one.code}", one.code, one.unit, one.draw(chance), start + number)
 
 
-def _wait(settings: Settings, topic: str, records: int) -> None:
-    """Until a topic holds so many records.
+def _wait(settings: Settings, topic: str, records: int, check: Callable[[], object]) -> None:
+    """Until a topic holds so many records. ``check`` raises when nobody writes them any more.
 
     Raises:
         ChildError: it takes too long.
     """
     until = time.monotonic() + _PATIENCE_S
     while sum(asyncio.run(_ends(settings, topic)).values()) < records:
+        check()
         if time.monotonic() > until:
             raise ChildError(f"not all of {records} records came back within {_PATIENCE_S:.0f} s")
         time.sleep(_LOOK_S)
@@ -181,14 +200,16 @@ def _median(found: list[Carried]) -> Carried:
         found[0].panel,
         found[0].records,
         *(statistics.median(getattr(one, name) for one in found) for name in ("echo", "service", "observations")),
+        statistics.median(one.quix for one in found if one.quix) if found[0].quix else None,
     )
 
 
 def _line(one: Carried) -> str:
+    other = f"; Quix Streams {one.quix:,.0f} records a second" if one.quix else ""
     return (
         f"{one.panel} observations a record: echo {one.echo:,.0f} records a second; one worker "
         f"{one.service:,.0f} records, {one.observations:,.0f} observations a second "
-        f"({one.observations / one.echo:.2f} times the echo's records)"
+        f"({one.observations / one.echo:.2f} times the echo's records){other}"
     )
 
 

@@ -5,7 +5,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
-import lightgbm as lgb
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features import vector
@@ -233,8 +232,8 @@ def parsed(shape: type[_Shape], folder: Path, data: bytes) -> _Shape:
         raise ArtefactError(f"the model in {folder} is of another release: {where}: {first['msg']}") from None
 
 
-def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, lgb.Booster]:
-    """The manifest and the model of a folder.
+def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, str]:
+    """The manifest and the model (LightGBM's text) of a folder.
 
     Raises:
         ArtefactError: nobody who is trusted signed it, a file is not the one that was signed or is not there, or the
@@ -247,7 +246,7 @@ def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, lgb.Booster]:
         raise ArtefactError(
             f"model {manifest.name} needs features {manifest.features_version}; this release has {vector.VERSION}"
         )
-    return manifest, lgb.Booster(model_str=stored.decode())
+    return manifest, stored.decode()
 
 
 def save(folder: Path, manifest: Manifest, model: str, card: str) -> None:

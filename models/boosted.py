@@ -63,8 +63,8 @@ class Boosted:
     """
 
     def __init__(self, folder: Path, trust: Trust = RELEASES) -> None:
-        self.manifest, booster = load(folder, trust)
-        self._row = SingleRow(booster)
+        self.manifest, model = load(folder, trust)
+        self._row = SingleRow(model)
         manifest = self.manifest
         self.kind = manifest.kind
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)

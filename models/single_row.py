@@ -2,14 +2,17 @@
 
 ``Booster.predict`` prepares each call anew; the C interface prepares once (``FastInit``) and then costs a fraction. The
 results are the same bits. Source: LightGBM's ``c_api.h``, the functions on a matrix of a single row.
+
+The package itself, which brings SciPy along, is not imported: that would be a third of a worker's start.
 """
 
 import ctypes
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
-import lightgbm as lgb
 import numpy as np
-from lightgbm.basic import _LIB as _LIGHTGBM
 from numpy.typing import NDArray
 
 _FLOAT64: Final = 1
@@ -19,11 +22,19 @@ _ONE_THREAD: Final = b"num_threads=1"
 
 
 class SingleRow:
-    """A booster of one output, ready for single rows. Not for more than one thread: its buffers are shared."""
+    """A model of one output, ready for single rows. Not for more than one thread: its buffers are shared.
 
-    def __init__(self, booster: lgb.Booster) -> None:
-        self._booster = booster  # the handle below lives as long as this
-        self._features: int = booster.num_feature()
+    Raises:
+        ValueError: the text is no LightGBM model.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._booster, number = ctypes.c_void_p(), ctypes.c_int()
+        iterations = ctypes.byref(ctypes.c_int())
+        text = ctypes.c_char_p(model.encode())
+        _checked(_library().LGBM_BoosterLoadModelFromString(text, iterations, ctypes.byref(self._booster)))
+        _checked(_library().LGBM_BoosterGetNumFeature(self._booster, ctypes.byref(number)))
+        self._features = number.value
         self._row = np.empty(self._features)
         self._at = ctypes.c_void_p(self._row.ctypes.data)
         self._written = ctypes.byref(ctypes.c_int64())
@@ -45,8 +56,8 @@ class SingleRow:
     def _prepared(self, kind: int) -> ctypes.c_void_p:
         prepared = ctypes.c_void_p()
         _checked(
-            _LIGHTGBM.LGBM_BoosterPredictForMatSingleRowFastInit(
-                self._booster._handle,
+            _library().LGBM_BoosterPredictForMatSingleRowFastInit(
+                self._booster,
                 ctypes.c_int(kind),
                 ctypes.c_int(0),
                 ctypes.c_int(-1),
@@ -64,9 +75,19 @@ class SingleRow:
         if row.shape != self._row.shape:
             raise ValueError(f"a row of {row.shape} where the model has {self._features} features")
         self._row[:] = row
-        _checked(_LIGHTGBM.LGBM_BoosterPredictForMatSingleRowFast(prepared, self._at, self._written, out))
+        _checked(_library().LGBM_BoosterPredictForMatSingleRowFast(prepared, self._at, self._written, out))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    package = find_spec("lightgbm")
+    assert package is not None
+    assert package.origin is not None
+    library = ctypes.CDLL(str(next(Path(package.origin).parent.glob("lib/lib_lightgbm.*"))))
+    library.LGBM_GetLastError.restype = ctypes.c_char_p
+    return library
 
 
 def _checked(status: int) -> None:
     if status:
-        raise RuntimeError(f"LightGBM: {_LIGHTGBM.LGBM_GetLastError().decode()}")
+        raise ValueError(f"LightGBM: {_library().LGBM_GetLastError().decode()}")

@@ -56,12 +56,12 @@ class Surprise:
     inputs = frozenset(ANALYTES)
 
     def __init__(self, folder: Path, trust: Trust = RELEASES) -> None:
-        self.manifest, self._tables, booster = load(folder, trust)
+        self.manifest, self._tables, model = load(folder, trust)
         manifest = self.manifest
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
         self.policy = Policy((Level(manifest.severity, manifest.threshold, manifest.clear_below),))
         self._likelihood = Likelihood(self._tables)
-        self._judge = SingleRow(booster)
+        self._judge = SingleRow(model)
 
     def score(self, record: Record) -> Scored | None:
         """The probability that the newest panel is wrong; it abstains where there is too little to compare."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final, Literal
 
-import lightgbm as lgb
 from pydantic import BaseModel, ConfigDict
 
 from models.artefact import (
@@ -69,7 +68,7 @@ class Manifest(BaseModel):
     tables_sha256: str
 
 
-def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, Tables, lgb.Booster]:
+def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, Tables, str]:
     """The parts of the artefact in a folder.
 
     Raises:
@@ -83,7 +82,7 @@ def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, Tables, lgb.B
         raise ArtefactError(
             f"model {manifest.name} needs columns {manifest.columns_version}; this release has {COLUMNS_VERSION}"
         )
-    return manifest, tables, lgb.Booster(model_str=model.decode())
+    return manifest, tables, model.decode()
 
 
 def save(folder: Path, manifest: Manifest, tables: str, model: str, card: str) -> None:

@@ -60,7 +60,7 @@ def test_every_tenth_observation_turns_a_patients_breathing():
     turning = [one for one in service if one.alerts]
     assert len(turning) == len(service) // LOAD.alert_every
     for patient in range(LOAD.patients):
-        rates = [one.value for one in turning if one.patient == patient]
+        rates = [value for one in turning if one.patient == patient for _, value in one.items]
         assert rates == [LABOURED if number % 2 == 0 else CALM for number in range(len(rates))]
-    assert all(one.measure is RESPIRATION for one in turning)
-    assert not any(one.measure is RESPIRATION for one in service if not one.alerts)
+    assert all(measure is RESPIRATION for one in turning for measure, _ in one.items)
+    assert not any(measure is RESPIRATION for one in service if not one.alerts for measure, _ in one.items)

@@ -17,13 +17,13 @@ def booster() -> lgb.Booster:
 
 
 def test_the_fast_path_gives_the_very_bits_of_the_plain_one(booster):
-    fast = SingleRow(booster)
+    fast = SingleRow(booster.model_to_string())
     plain = booster.predict(ROWS, raw_score=True, num_threads=1)
     assert [fast.margin(row) for row in ROWS] == plain.tolist()
 
 
 def test_contributions_are_the_plain_ones_and_add_up(booster):
-    fast = SingleRow(booster)
+    fast = SingleRow(booster.model_to_string())
     for row, plain in zip(ROWS[:50], booster.predict(ROWS[:50], pred_contrib=True, num_threads=1), strict=True):
         parts = fast.contributions(row)
         assert parts == plain.tolist()
@@ -32,4 +32,4 @@ def test_contributions_are_the_plain_ones_and_add_up(booster):
 
 def test_a_row_of_another_length_is_an_error(booster):
     with pytest.raises(ValueError, match="has 6 features"):
-        SingleRow(booster).margin(np.zeros(1))
+        SingleRow(booster.model_to_string()).margin(np.zeros(1))
