@@ -165,12 +165,9 @@ class Shard:
             identities = list(self._identities.items())
             self._saving, self._changed = self._changed, {}
             self._pending, self._lines, self._identities = [], [], {}
-            encoded = [
-                (patient.encode(), None if record is None else encode(record))
-                for patient, record in self._saving.items()
-            ]
-            encoded.append((AUDIT_KEY, audited.store()))
             try:
+                encoded = await self._encoded()
+                encoded.append((AUDIT_KEY, audited.store()))
                 await asyncio.gather(*pending)
                 offset = await self._commit(encoded, lines, identities, decided)
             except BaseException:
@@ -181,6 +178,14 @@ class Shard:
             for (patient, record), (_, value) in zip(self._saving.items(), encoded, strict=False):
                 self._keep(patient, record, len(value or b""))
             self._saving = {}
+
+    async def _encoded(self) -> list[tuple[bytes, bytes | None]]:
+        """The records that are being saved, as stored; decisions go on between one and the next."""
+        found: list[tuple[bytes, bytes | None]] = []
+        for patient, record in self._saving.items():
+            found.append((patient.encode(), None if record is None else encode(record)))
+            await asyncio.sleep(0)
+        return found
 
     async def _commit(
         self,
