@@ -63,42 +63,42 @@ class Planned(NamedTuple):
 Planner = Callable[[], list[Planned]]
 
 
-class _Arrival(NamedTuple):
+class Arrival(NamedTuple):
+    """A record before it is known to whom it goes; ``after`` in ns after the beginning of its turn."""
+
     after: int
     patient: int
     items: Items
     alerts: bool
+    age: int = 0
+    counts: bool = True
 
 
 def plan(load: Load, measures: Sequence[Measure]) -> list[Planned]:
     """All records in the order of their time; the same for the same arguments."""
     found: list[Planned] = []
-    began = 0
-    for turn, (counts, arrivals) in enumerate(_segments(load, measures)):
-        for half, target in enumerate(Target):
-            found += [
-                Planned(
-                    began + one.after,
-                    target,
-                    2 * turn + half,
-                    counts,
-                    one.patient,
-                    one.items,
-                    one.alerts,
-                )
-                for one in arrivals
-            ]
-            began += round((load.segment + load.pause) * SECOND)
+    length = round((load.segment + load.pause) * SECOND)
+    for number, arrivals in enumerate(_segments(load, measures)):
+        found += turns(arrivals, 2 * number, length)
     return found
 
 
-def _segments(load: Load, measures: Sequence[Measure]) -> Iterator[tuple[bool, list[_Arrival]]]:
+def turns(arrivals: Sequence[Arrival], turn: int, length: int) -> list[Planned]:
+    """The same arrivals for the echo in this turn and for the service in the next; each takes ``length`` ns."""
+    return [
+        Planned(number * length + one.after, target, number, one.counts, one.patient, one.items, one.alerts, one.age)
+        for number, target in enumerate(Target, start=turn)
+        for one in arrivals
+    ]
+
+
+def _segments(load: Load, measures: Sequence[Measure]) -> Iterator[list[Arrival]]:
     chance = Random(load.seed)
     laboured: set[int] = set()
     count = 0
     warm = -(-load.warmup // load.segment)
     for number in range(warm + -(-load.seconds // load.segment)):
-        arrivals: list[_Arrival] = []
+        arrivals: list[Arrival] = []
         after = chance.expovariate(load.rate)
         while after < load.segment:
             count += 1
@@ -110,6 +110,6 @@ def _segments(load: Load, measures: Sequence[Measure]) -> Iterator[tuple[bool, l
             else:
                 measure = chance.choice(measures)
                 value = measure.draw(chance)
-            arrivals.append(_Arrival(round(after * SECOND), patient, ((measure, value),), alerts))
+            arrivals.append(Arrival(round(after * SECOND), patient, ((measure, value),), alerts, counts=number >= warm))
             after += chance.expovariate(load.rate)
-        yield number >= warm, arrivals
+        yield arrivals

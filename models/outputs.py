@@ -77,6 +77,8 @@ class Reason(msgspec.Struct, frozen=True):
 class Score(msgspec.Struct, frozen=True):
     """What one model or rule says of a patient at an instant. ``interval`` holds the score.
 
+    ``reasons`` of a model cost as much as ten decisions: they are given where its alert says something with this score.
+
     ``possible`` is a model's conformal set: the outcomes that it does not rule out at its stated coverage; both or none
     means that it cannot tell. It is empty for a rule too.
     """

@@ -15,6 +15,7 @@ from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
 from streams.commands.models import models
 from streams.commands.pseudonym import pseudonym
+from streams.commands.repartition import repartition
 from streams.commands.replay import replay
 from streams.commands.topics import topics
 from streams.commands.train import train
@@ -44,6 +45,7 @@ app.command()(replay)
 app.command()(burden)
 app.command()(erase)
 app.command()(topics)
+app.command()(repartition)
 app.command()(acls)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

@@ -6,7 +6,9 @@ A folder for each release, written once, by that release itself (``python -m tes
 - ``changelog.ndjson``: the stored records when the log was decided as far as ``committed`` says, the values in base64;
 - ``settings.env``: a deployment's settings; ``meant.json``: what they meant, and the defaults of those not given;
 - ``said.json``: ``committed``, and what was said from there on: of each model and rule how many scores, of each kind
-  how many alerts, and the SHA-256 of them all, without what may differ between two runs.
+  how many alerts, and the SHA-256 of them all, without what may differ between two runs. Where a later release leaves a
+  field out on purpose (the reasons of a model's score beside which no alert says anything), that release's hash was
+  taken again, by its own code, without that field.
 """
 
 from base64 import b64decode
