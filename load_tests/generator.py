@@ -14,7 +14,7 @@ from streams.settings import Settings
 
 #: Until the start, in ns: the records, which hold their instants, are written down meanwhile.
 _HEAD_START = 2 * SECOND
-_EACH = 40_000
+_EACH_ITEM = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def _generate(settings: Settings, run: str, planner: Planner) -> Sent:
     try:
         for topic in topics.values():
             await producer.partitions_for(topic)
-        start = time.time_ns() + _HEAD_START + _EACH * len(planned)
+        start = time.time_ns() + _HEAD_START + _EACH_ITEM * sum(len(one.items) for one in planned)
         messages = records(run, planned, start)
         gc.collect()
         gc.freeze()  # a collection over all these records would hold the next ones up

@@ -1,30 +1,22 @@
 """`python -m load_tests.latency`: event-to-alert latency beside a bare echo's, on one broker, in one run."""
 
 import signal
-import subprocess
-import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from load_tests import machine, report, service
-from load_tests.child import SPAWN, Child, ChildError
-from load_tests.echo import echo
-from load_tests.kafka import one_node
-from load_tests.patients import Measure, watched
+from load_tests import machine, page, report, stage
+from load_tests.child import ChildError
+from load_tests.patients import watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
 from load_tests.service import ServiceError
 from models.registry import shipped
 from streams.commands.plain import FAILED, fail, plain_failures
 from streams.settings import Settings
-
-_READY_S = 60.0
 
 
 def latency(
@@ -38,7 +30,7 @@ def latency(
         str | None,
         typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where JSON and histogram files go.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where JSON, histogram files and an HTML page go.")] = None,
 ) -> None:
     """Measure how long an event takes to become a score and an alert, beside a bare echo.
 
@@ -55,15 +47,9 @@ def latency(
     console = Console()
     busy = machine.disturbed()
     try:
-        with (
-            plain_failures(),
-            tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
-            one_node(bootstrap, Path(folder), console) as kafka,
-        ):
-            prefix = f"load-{uuid.uuid4().hex[:8]}."
-            settings = Settings(kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True)
+        with plain_failures(), stage.deployment(bootstrap, console) as settings:
             about = {**machine.describe(settings), "disturbed": busy}
-            console.print(_sentence(about))
+            console.print(machine.sentence(about))
             if busy:
                 console.print(f"[bold yellow]Disturbed: {busy}.")
             outcomes: list[Outcome] = []
@@ -72,6 +58,7 @@ def latency(
                 outcomes.append(outcome)
                 if out is not None:
                     report.write(out, about, outcomes)
+                    page.write(out)
     except (ServiceError, ChildError) as error:
         fail(error)
     if any(outcome.faults for outcome in outcomes):
@@ -81,37 +68,10 @@ def latency(
 def _measure(settings: Settings, loads: list[Load], console: Console) -> Iterator[Outcome]:
     """A run for each load, one after the other, on the same worker and echo."""
     measures = watched(shipped())
-    ready, stop = SPAWN.Event(), SPAWN.Event()
-    with service.channels(settings), service.worker(settings) as worker, Child(echo, settings, ready, stop) as echoing:
-        if not ready.wait(_READY_S):
-            echoing.result(0)
+    with stage.standing(settings) as worker:
         for load in loads:
-            yield _shown(settings, worker, load, measures, console)
-        stop.set()
-        echoing.result(_READY_S)
-
-
-def _shown(
-    settings: Settings,
-    worker: "subprocess.Popen[bytes]",
-    load: Load,
-    measures: tuple[Measure, ...],
-    console: Console,
-) -> Outcome:
-    """A run with a bar that shows how far it is."""
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"{load.rate:g} a second", total=1.0)
-        return run(settings, worker, load, measures, lambda part: bar.update(task, completed=part))
-
-
-def _sentence(about: dict[str, Any]) -> str:
-    return (
-        f"Apache Kafka {about['kafka']} ({about['brokers']} node, replication {about['replication']}, "
-        f"{about['partitions']} partitions, acks=all), all on this machine: {about['cores']} cores "
-        f"({about['processor']}), {about['memory_gib']} GiB. Python {about['python']}. "
-        f"Scorers: {', '.join(about['scorers'])}."
-    )
+            with stage.bar(console, f"{load.rate:g} a second") as progress:
+                yield run(settings, worker, load, measures, progress)
 
 
 if __name__ == "__main__":

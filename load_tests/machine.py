@@ -40,6 +40,16 @@ def describe(settings: Settings) -> dict[str, Any]:
     }
 
 
+def sentence(about: dict[str, Any]) -> str:
+    """What `describe` found, for a person."""
+    return (
+        f"Apache Kafka {about['kafka']} ({about['brokers']} node, replication {about['replication']}, "
+        f"{about['partitions']} partitions, acks=all), all on this machine: {about['cores']} cores "
+        f"({about['processor']}), {about['memory_gib']} GiB. Python {about['python']}. "
+        f"Scorers: {', '.join(about['scorers'])}."
+    )
+
+
 def disturbed() -> str | None:
     """A sentence when other programs keep the machine busy."""
     load = os.getloadavg()[0]

@@ -211,7 +211,7 @@ def hot_key(settings: Settings, figures: Figures, worker: "subprocess.Popen[byte
 def run(settings: Settings, scenario: str, work: Callable[..., None], *arguments: Any) -> Figures:
     """One scenario with a worker of its own, its memory looked at from before the first record to after the last."""
     figures = Figures(scenario)
-    with service.running(settings) as worker:
+    with service.channels(settings), service.worker(settings) as worker:
         _ready(settings, worker)
         figures.start_mib = resident_mib(worker.pid)
         memory = Memory(worker.pid)

@@ -51,7 +51,7 @@ def table(outcome: Outcome) -> Group:
 def document(machine: dict[str, Any], outcomes: Sequence[Outcome]) -> bytes:
     """Everything as JSON; times in ms."""
     return orjson.dumps(
-        {"machine": machine, "runs": [_run(outcome) for outcome in outcomes]}, option=orjson.OPT_INDENT_2
+        {"machine": machine, "runs": [figures(outcome) for outcome in outcomes]}, option=orjson.OPT_INDENT_2
     )
 
 
@@ -60,13 +60,18 @@ def write(folder: Path, machine: dict[str, Any], outcomes: Sequence[Outcome]) ->
     folder.mkdir(parents=True, exist_ok=True)
     folder.joinpath("latency.json").write_bytes(document(machine, outcomes))
     for outcome in outcomes:
-        with folder.joinpath(f"latency-{outcome.load.rate:g}.hlog").open("w") as file:
-            log = HistogramLogWriter(file)
-            log.output_log_format_version()
-            log.output_legend()
-            for name, found in _histograms(outcome):
-                file.write(f"Tag={name},")  # the format has tags, its Python writer has not
-                log.output_interval_histogram(found, outcome.started / 1000, outcome.ended / 1000)
+        histograms(folder / f"latency-{outcome.load.rate:g}.hlog", outcome)
+
+
+def histograms(path: Path, outcome: Outcome) -> None:
+    """A log with a run's tagged histograms in µs."""
+    with path.open("w") as file:
+        log = HistogramLogWriter(file)
+        log.output_log_format_version()
+        log.output_legend()
+        for name, found in _histograms(outcome):
+            file.write(f"Tag={name},")  # the format has tags, its Python writer has not
+            log.output_interval_histogram(found, outcome.started / 1000, outcome.ended / 1000)
 
 
 def _histograms(outcome: Outcome) -> Iterator[tuple[str, HdrHistogram]]:
@@ -78,7 +83,8 @@ def _histograms(outcome: Outcome) -> Iterator[tuple[str, HdrHistogram]]:
     )
 
 
-def _run(outcome: Outcome) -> dict[str, Any]:
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """A run's figures; times in ms."""
     return {
         "load": asdict(outcome.load),
         "started": render(outcome.started),

@@ -72,7 +72,7 @@ def run(
     name = f"{settings.topic_prefix}{load.rate:g}"
     service.admit(settings, name, load.patients, load.seed)
     service.settle(settings, worker)
-    return _outcome(load, Channels.of(settings), *send(settings, name, partial(plan, load, measures), progress))
+    return judged(load, Channels.of(settings), *send(settings, name, partial(plan, load, measures), progress))
 
 
 def send(settings: Settings, name: str, planner: Planner, progress: Progress) -> tuple[list[Planned], Sent, Receipts]:
@@ -97,7 +97,8 @@ def send(settings: Settings, name: str, planner: Planner, progress: Progress) ->
     return planned, sent, receipts
 
 
-def _outcome(load: Load, channels: Channels, planned: list[Planned], sent: Sent, receipts: Receipts) -> Outcome:
+def judged(load: Load, channels: Channels, planned: list[Planned], sent: Sent, receipts: Receipts) -> Outcome:
+    """What a run showed, by the plan and what was received."""
     received = receipts.by_topic
     return Outcome(
         load,

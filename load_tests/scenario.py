@@ -7,6 +7,7 @@ all of it for the echo and then again for the service.
 import tomllib
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -41,8 +42,17 @@ class Kind(StrEnum):
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Those of the kind that some scorer reads, so that each record gives one record of scores."""
-        of = {Kind.SIGNS: SIGNS, Kind.LABS: LABS, Kind.BOTH: (*SIGNS, *LABS)}[self]
-        return tuple(one for one in watched(shipped()) if one in of)
+        return _measures()[self]
+
+
+@cache
+def _measures() -> dict[Kind, tuple[Measure, ...]]:
+    both = watched(shipped())
+    return {
+        Kind.SIGNS: tuple(one for one in both if one in SIGNS),
+        Kind.LABS: tuple(one for one in both if one in LABS),
+        Kind.BOTH: both,
+    }
 
 
 class _Strict(BaseModel):

@@ -68,7 +68,7 @@ def throughput(
         str | None,
         typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The JSON file to write.")] = None,
 ) -> None:
     """Measure how many observations a second one worker carries, beside a bare echo."""
     try:
@@ -77,9 +77,10 @@ def throughput(
         raise typer.BadParameter(f"{panels!r} is not a list of whole numbers with commas between") from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
+    busy = machine.disturbed()
     found: list[Carried] = []
     try:
-        python = interpreter() if quix else None
+        python = interpreter(console.print) if quix else None
         with (
             plain_failures(),
             tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
@@ -93,16 +94,17 @@ def throughput(
                     settings = Settings(
                         kafka_bootstrap=address, topic_prefix=prefix, data_dir=place, doors="", live=True
                     )
-                    about = machine.describe(settings)
+                    about = {**machine.describe(settings), "disturbed": busy}
                     load = Load(rate=1, patients=patients, seed=number + 1)
                     found.append(_measure(settings, load, records, panel, python))
                     console.print(_line(found[-1]))
+                    if out is not None:
+                        out.parent.mkdir(parents=True, exist_ok=True)
+                        out.write_bytes(orjson.dumps({"machine": about, "runs": [asdict(one) for one in found]}))
     except (ServiceError, ChildError, QuixError) as error:
         fail(error)
     for panel in wanted:
         console.print("median: " + _line(_median([one for one in found if one.panel == panel])))
-    if out is not None:
-        out.write_bytes(orjson.dumps({"machine": about, "runs": [asdict(one) for one in found]}))
     if any(one.service == 0 for one in found):
         raise typer.Exit(FAILED)
 
@@ -199,7 +201,9 @@ def _median(found: list[Carried]) -> Carried:
     return Carried(
         found[0].panel,
         found[0].records,
-        *(statistics.median(getattr(one, name) for one in found) for name in ("echo", "service", "observations")),
+        statistics.median(one.echo for one in found),
+        statistics.median(one.service for one in found),
+        statistics.median(one.observations for one in found),
         statistics.median(one.quix for one in found if one.quix) if found[0].quix else None,
     )
 

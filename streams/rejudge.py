@@ -1,6 +1,6 @@
-"""The decisions of one partition computed again from ``events``, beside what the audit says of them."""
+"""The decisions of partitions computed again from ``events``, beside what the audit says of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -52,6 +52,14 @@ class Comparison:
     again: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Of one partition the values of its audit and the records of ``events``, both from the earliest there is."""
+
+    audited: Iterable[bytes]
+    events: Iterable[Source]
+
+
 def compare(
     terms: Terms,
     partition: int,
@@ -66,14 +74,56 @@ def compare(
     ``audited`` are the values of the partition's audit, ``events`` its records, both from the earliest there is;
     ``keys`` is the folder of the deployment's own public keys.
     """
-    found = Comparison()
+    return dict(compare_all(terms, {partition: Past(audited, events)}, span, keys))[partition]
+
+
+def compare_all(
+    terms: Terms, pasts: Mapping[int, Past], span: Span, keys: Path | None = None
+) -> Iterator[tuple[int, Comparison]]:
+    """The same for partitions together, each with its number as soon as it is done.
+
+    Where a repartition gave patients to other partitions, their histories go with them: what was decided with fewer
+    partitions is computed first, in all of them.
+    """
+    moved, beyond = dict[str, Record](), set[str]()
+    found = {partition: Comparison() for partition in pasts}
+    runs = {
+        partition: _compared(found[partition], terms, partition, past, span, keys, moved, beyond)
+        for partition, past in pasts.items()
+    }
+    reached = dict.fromkeys(pasts, 0)
+    while reached:
+        first = min(reached.values())
+        for partition in [one for one, cut in reached.items() if cut == first]:
+            cut = next(runs[partition], None)
+            if cut is None:
+                del reached[partition]
+                yield partition, found[partition]
+            else:
+                reached[partition] = cut
+
+
+def _compared(
+    found: Comparison,
+    terms: Terms,
+    partition: int,
+    past: Past,
+    span: Span,
+    keys: Path | None,
+    moved: dict[str, Record],
+    beyond: set[str],
+) -> Iterator[int]:
+    """Compare, and stop wherever records follow that were decided with more partitions: it gives how many.
+
+    ``moved`` takes the histories then, and has those that come from elsewhere.
+    """
     judge_of = cache(_Judge.of)
     own = _Judge(terms, terms.decider(keys), same=True)
-    beyond: set[str] = set()
+    cut = 0
     patients: dict[str, Record] = {}
-    entries = _entries(audit.unpack(audited), found)
+    entries = _entries(audit.unpack(past.audited), found)
     entry = next(entries, None)
-    for source in events:
+    for source in past.events:
         erased = is_erased(source)
         while entry is not None and entry.fields["offset"] < source.offset + erased:
             _before_the_log(entry, beyond, found, span)
@@ -82,8 +132,16 @@ def compare(
             continue
         if entry is not None:
             own = judge_of(entry.release, terms, keys)
-        judged = judge(own.terms, own.decider, source, lambda one: patients.get(one, _NOBODY), lambda: "")
+        if own.terms.partitions > cut:
+            cut = own.terms.partitions
+            moved.update(patients)
+            patients.clear()
+            yield cut
+        judged = judge(
+            own.terms, own.decider, source, lambda one: patients.get(one) or moved.get(one, _NOBODY), lambda: ""
+        )
         if judged.patient is not None:
+            moved.pop(judged.patient, None)
             if judged.record is None:
                 patients.pop(judged.patient, None)
             else:
@@ -107,7 +165,6 @@ def compare(
     while entry is not None:
         found.flaws.append(Flaw(partition, entry.number, "the log of events does not reach this entry"))
         entry = next(entries, None)
-    return found
 
 
 def _entries(read: Iterator[Entry | Flaw], found: Comparison) -> Iterator[Entry]:
@@ -151,6 +208,7 @@ class _Judge:
         """From a description; ``otherwise`` are the terms where it has not those that this release knows."""
         recorded: dict[str, Any] = orjson.loads(description)["settings"]
         names = {one.name for one in fields(Terms)}
-        terms = Terms(**recorded) if names == recorded.keys() else otherwise
+        partitions = recorded.get("partitions", otherwise.partitions)
+        terms = Terms(**recorded) if names == recorded.keys() else replace(otherwise, partitions=partitions)
         decider = terms.decider(keys)
         return cls(terms, decider, release.describe(terms, decider) == description)

@@ -26,6 +26,8 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as WorkerKafkaError
+from kafka import TopicPartition
+from kafka.admin import OffsetSpec
 from kafka.errors import InconsistentGroupProtocolError
 
 from streams import kafka
@@ -111,9 +113,9 @@ def repartition(
                 f"{waiting} records of {settings.topic(EVENTS)} are not decided: stop what writes to it, let the "
                 f"workers run until they have decided all, stop them, and say it again."
             )
-        total = _planned(settings, partitions)
+        plan = _planned(settings, partitions)
         _grow(settings, [name for name in have if name != EVENTS], partitions)
-        moved = sum(1 for _ in shown(_moved(settings, partitions), total))
+        moved = sum(1 for _ in shown(_moved(settings, sorted(plan), partitions), plan.total()))
         _grow(settings, [EVENTS], partitions)
         left = _undecided(settings)
         _spread(settings, left)
@@ -230,30 +232,33 @@ def _led(topic: Mapping[str, Any], partitions: int) -> bool:
 
 def _undecided(settings: Settings) -> _Undecided:
     """What of ``events`` no checkpoint has passed; ticks of the service's own aside, which are worth nothing later."""
-    reached = _reached(settings)
-    counts, controls, there = Counter[int](), set(), range(_counts(settings)[EVENTS])
-    for partition in there:
+    reached, ends = _reached(settings)
+    counts, controls = Counter[int](), set()
+    for partition in (one for one, end in ends.items() if end > reached.get(one, 0)):
         for record in read_all(settings, EVENTS, partition, reached.get(partition, 0)):
             if record.key == CONTROL_KEY:
                 controls.add((partition, record.value))
             counts[partition] += not _is_own_tick(record.value)
-    return _Undecided(counts, frozenset(controls), frozenset(there) - reached.keys())
+    return _Undecided(counts, frozenset(controls), frozenset(ends.keys() - reached.keys()))
 
 
-def _reached(settings: Settings) -> dict[int, int]:
-    """The group's offsets in ``events``; one that was committed for a topic that is gone means nothing."""
+def _reached(settings: Settings) -> tuple[dict[int, int], dict[int, int]]:
+    """The group's offsets in ``events``, and where its partitions end; an offset in a topic that is gone is none."""
     topic = settings.topic(EVENTS)
     identity = identities(settings, [topic], _PATIENCE_S)[topic]
+    there = [TopicPartition(topic, partition) for partition in range(_counts(settings)[EVENTS])]
     admin = kafka.admin(settings)
     try:
+        ends = admin.list_partition_offsets(dict.fromkeys(there, OffsetSpec.LATEST))
         found = admin.list_group_offsets(settings.group)[settings.group]
     finally:
         admin.close()
-    return {
+    reached = {
         tp.partition: one.offset
         for tp, one in found.items()
         if tp.topic == topic and one.offset >= 0 and (one.metadata or identity) == identity
     }
+    return reached, {tp.partition: one.offset for tp, one in ends.items()}
 
 
 def _is_own_tick(value: bytes | None) -> bool:
@@ -281,57 +286,45 @@ def _spread(settings: Settings, undecided: _Undecided) -> None:
 # --------------------------------------------------------------------------------------- state
 
 
-def _places(settings: Settings) -> list[tuple[str, int]]:
-    """Each partition of the topics that keep something of patients."""
-    have = _counts(settings)
-    return [(name, partition) for name in _WHOSE for partition in range(have.get(name, 0))]
-
-
-def _kept(settings: Settings, name: str, partition: int) -> dict[bytes, bytes]:
-    """The newest value of each patient's key of a partition."""
-    newest = {one.key: one.value for one in read_all(settings, name, partition)}
-    return {key: value for key, value in newest.items() if value is not None and not key.startswith(OWN_KEY)}
-
-
-def _planned(settings: Settings, partitions: int) -> int:
-    """How many records are to move.
+def _planned(settings: Settings, partitions: int) -> Counter[tuple[str, int]]:
+    """How many records are to leave each partition of the topics that keep something of patients.
 
     Raises:
         RepartitionError: a patient has two, and nobody can say which is right.
     """
-    total, known, twice = 0, set[bytes](), set[bytes]()
-    for name, partition in _places(settings):
-        kept = _kept(settings, name, partition)
-        total += len(_moves(settings, name, partition, kept, partitions))
-        if name == CHANGELOG:
-            twice |= known & kept.keys()
-            known |= kept.keys()
-    if twice:
-        raise RepartitionError(
-            f"{len(twice)} patients have records on two partitions of {settings.topic(CHANGELOG)}, as after workers "
-            "ran with other partitions than it was written with: put it back from a backup first."
-        )
-    return total
+    plan, there = Counter[tuple[str, int]](), _counts(settings)
+    for name in _WHOSE.keys() & there.keys():
+        places: dict[tuple[bytes, int], int] = {}
+        for one in read_all(settings, name):
+            if one.value is None:
+                places.pop((one.key, one.partition), None)
+            elif not one.key.startswith(OWN_KEY):
+                places[one.key, one.partition] = partition_of(_WHOSE[name](one.key, one.value), partitions)
+        plan.update((name, source) for (_, source), to in places.items() if to != source)
+        if name == CHANGELOG and (twice := len(places) - len({key for key, _ in places})):
+            raise RepartitionError(
+                f"{twice} patients have records on two partitions of {settings.topic(name)}, as after workers ran "
+                "with other partitions than it was written with: put it back from a backup first."
+            )
+    return plan
 
 
-def _moves(settings: Settings, name: str, source: int, kept: Mapping[bytes, bytes], partitions: int) -> list[_Move]:
+def _moves(settings: Settings, name: str, source: int, partitions: int) -> list[_Move]:
     """What of one partition belongs to another among so many."""
-    topic, whose = settings.topic(name), _WHOSE[name]
-    places = {key: partition_of(whose(key, value), partitions) for key, value in kept.items()}
-    return [_Move(topic, key, kept[key], source, to) for key, to in places.items() if to != source]
+    newest = {one.key: one.value for one in read_all(settings, name, source)}
+    kept = {key: value for key, value in newest.items() if value is not None and not key.startswith(OWN_KEY)}
+    places = {key: partition_of(_WHOSE[name](key, value), partitions) for key, value in kept.items()}
+    return [_Move(settings.topic(name), key, kept[key], source, to) for key, to in places.items() if to != source]
 
 
-def _moved(settings: Settings, partitions: int) -> Iterator[None]:
+def _moved(settings: Settings, places: Iterable[tuple[str, int]], partitions: int) -> Iterator[None]:
     """Move, one partition after the other; one item for each record, once it is there."""
     with asyncio.Runner() as runner:
-        for name, source in _places(settings):
-            moves = _moves(settings, name, source, _kept(settings, name, source), partitions)
-            if not moves:
-                continue
+        for name, source in places:
             # By the owner's id, so that a worker that owned the partition again would be seen.
             producer = runner.run(_started(settings, source))
             try:
-                for batch in _batches(moves):
+                for batch in _batches(_moves(settings, name, source, partitions)):
                     runner.run(_write(producer, batch))
                     yield from (None for _ in batch)
             except WorkerKafkaError as error:

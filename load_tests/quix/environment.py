@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ class QuixError(RuntimeError):
     """Quix Streams can not be measured; the message is one sentence."""
 
 
-def interpreter(folder: Path = FOLDER, requirements: Path = _REQUIREMENTS) -> Path:
+def interpreter(say: Callable[[str], None], folder: Path = FOLDER, requirements: Path = _REQUIREMENTS) -> Path:
     """The interpreter of the environment, which is made where it is missing or older than what it should hold.
 
     Raises:
@@ -23,6 +24,7 @@ def interpreter(folder: Path = FOLDER, requirements: Path = _REQUIREMENTS) -> Pa
     wanted = requirements.read_text()
     if made.exists() and made.read_text() == wanted:
         return python
+    say("Installing Quix Streams into an environment of its own")
     _do(sys.executable, "-m", "venv", "--clear", str(folder))
     (folder / ".gitignore").write_text("*\n")
     _do(str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "-r", str(requirements))

@@ -40,7 +40,7 @@ def replay(
     with plain_failures():
         from features.instants import parse
         from streams.records import audited, events
-        from streams.rejudge import Span, compare
+        from streams.rejudge import Past, Span, compare_all
         from streams.terms import Terms
 
         try:
@@ -48,10 +48,9 @@ def replay(
         except ValueError as error:
             fail(error, WRONG_USAGE)
         sound = True
-        for partition in watched(range(own.partitions), "Deciding again"):
-            found = compare(
-                Terms.of(own), partition, audited(own, partition), events(own, partition), span, own.model_keys
-            )
+        pasts = {one: Past(audited(own, one), events(own, one)) for one in range(own.partitions)}
+        compared = compare_all(Terms.of(own), pasts, span, own.model_keys)
+        for partition, found in watched(compared, "Deciding again", own.partitions):
             sound &= not (found.flaws or found.differing)
             _say(partition, found)
     raise typer.Exit(0 if sound else FAILED)

@@ -20,9 +20,13 @@ def repartition(
             WRONG_USAGE,
         )
     with plain_failures():
+        import logging
+
         from streams.repartition import RepartitionError
         from streams.repartition import repartition as move
 
+        for library in ("aiokafka", "kafka"):  # they log attempts that they make again
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         try:
             outcome = move(own, partitions, lambda moved, total: watched(moved, "Moving records", total))
         except RepartitionError as error:

@@ -29,6 +29,7 @@ COMMANDS = [
     ("broker", "stop"),
     ("broker", "status"),
     ("replay",),
+    ("repartition",),
     ("train",),
     ("train", "infection"),
     ("train", "result-surprise"),
