@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from features.encounter import Stay
 from features.instants import HOUR, MINUTE
 from features.record import Record
+from features.series import Series
 from features.vector import BRIEF, FEATURES, LABS, NAMES, VERSION, VITALS, vector
 from tests.builders import START, after, encounter, moment, observation, series, tick
 
@@ -199,3 +200,26 @@ def test_a_visit_of_the_laboratory_counts_the_tests_of_the_newest_instant():
         )
     )
     assert [found[f"laboratory_{name}"] for name in ("age_h", "newest", "known")] == [3, 2, 3]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["heart_rate", "creatinine", "gcs"]),
+        st.lists(st.tuples(st.integers(0, 80 * 4), st.floats(1, 200)), min_size=1, max_size=12),
+        min_size=1,
+    ),
+    # Quarters of an hour, and the millisecond before or after: where values enter and leave the windows.
+    st.lists(st.tuples(st.integers(0, 160 * 4), st.sampled_from([-1, 0, 1])), min_size=2, max_size=12),
+)
+def test_what_is_kept_of_a_series_is_what_is_worked_out_again(points, instants):
+    def made() -> dict[str, Series]:
+        return {
+            name: series(*sorted((START + quarter * 15 * MINUTE, value) for quarter, value in found))
+            for name, found in points.items()
+        }
+
+    kept = made()
+    for quarters, beside in instants:
+        now = START + quarters * 15 * MINUTE + beside
+        again = vector(Record(now=now, series=made()))
+        assert list(map(repr, vector(Record(now=now, series=kept)))) == list(map(repr, again))
