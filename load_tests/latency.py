@@ -10,6 +10,7 @@ from rich.console import Console
 
 from load_tests import machine, page, report, stage
 from load_tests.child import ChildError
+from load_tests.kafka import Bootstrap
 from load_tests.patients import watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
@@ -26,10 +27,7 @@ def latency(
     patients: Annotated[int, typer.Option(min=1, help="Patients, admitted anew for each rate.")] = 500,
     alert_every: Annotated[int, typer.Option(min=1, help="Every such observation changes an alert.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the plan; the same seed gives the same plan.")] = 1,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
-    ] = None,
+    bootstrap: Bootstrap = None,
     out: Annotated[Path | None, typer.Option(help="Where JSON, histogram files and an HTML page go.")] = None,
 ) -> None:
     """Measure how long an event takes to become a score and an alert, beside a bare echo.

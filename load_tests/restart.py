@@ -9,7 +9,6 @@ the worker has taken since is shared out among them.
 import asyncio
 import signal
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,8 +25,9 @@ from rich.console import Console
 
 from features.catalogue import catalogue
 from features.record import Record, encode
-from load_tests import machine, service
-from load_tests.kafka import one_node
+from load_tests import machine, service, stage
+from load_tests.kafka import Bootstrap, ends
+from load_tests.overload import MIB, resident_mib
 from load_tests.patients import LABOURED, RESPIRATION, history, observation
 from load_tests.service import ServiceError
 from models.step import Decider, Place, step
@@ -56,28 +56,14 @@ class Restart:
 def restart(
     patients: Annotated[int, typer.Option(min=1, help="Patients with 54 observations each.")] = 50_000,
     active: Annotated[int, typer.Option(min=1, help="Patients for whom an observation comes then.")] = 5_000,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
-    ] = None,
+    bootstrap: Bootstrap = None,
     out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
 ) -> None:
     """Measure a worker's start with many patients, from the changelog and from its disk, and their memory."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     try:
-        with (
-            plain_failures(),
-            tempfile.TemporaryDirectory(prefix="vagt-load-") as folder,
-            one_node(bootstrap, Path(folder), console) as address,
-        ):
-            settings = Settings(
-                kafka_bootstrap=address,
-                topic_prefix=f"load-{uuid.uuid4().hex[:8]}.",
-                data_dir=Path(folder),
-                doors="",
-                live=True,
-            )
+        with plain_failures(), stage.deployment(bootstrap, console) as settings:
             about = machine.describe(settings)
             with service.channels(settings):
                 live = asyncio.run(_fill(settings, patients))
@@ -88,7 +74,7 @@ def restart(
                     found.append(one)
                     console.print(
                         f"disk {disk}: first alert after {one.first_alert:.1f} s, one of every partition after "
-                        f"{one.all_alerts:.1f} s; {one.resident / 2**20:,.0f} MiB resident"
+                        f"{one.all_alerts:.1f} s; {one.resident / MIB:,.0f} MiB resident"
                     )
                 console.print(f"{active:,} patients more in hand: {weight / active:,.0f} bytes each")
     except ServiceError as error:
@@ -132,17 +118,17 @@ def _name(number: int) -> str:
 def _start(settings: Settings, disk: str, active: int) -> tuple[Restart, int]:
     """Start a worker; returns what it took, and the bytes that it took for the active patients."""
     probes = list(_probes(settings, disk))
-    began = asyncio.run(_ends(settings))
+    began = asyncio.run(ends(settings, settings.topic(ALERTS)))
     asyncio.run(_send(settings, probes))
     start = time.time()
     with service.worker(settings) as worker:
         alerts = asyncio.run(_alerts(settings, worker, began, {name for name, _ in probes}))
         service.settle(settings, worker)
-        resident = _resident(worker)
+        resident = round(resident_mib(worker.pid) * MIB)
         found = Restart(disk, min(alerts) - start, max(alerts) - start, resident)
         asyncio.run(_send(settings, [(_name(number), RESPIRATION.high) for number in range(active)]))
         service.settle(settings, worker, _PATIENCE_S)
-        return found, _resident(worker) - resident
+        return found, round(resident_mib(worker.pid) * MIB) - resident
 
 
 def _probes(settings: Settings, disk: str) -> Iterator[tuple[str, float]]:
@@ -171,16 +157,6 @@ async def _send(settings: Settings, values: list[tuple[str, float]]) -> None:
         await producer.stop()
 
 
-def _parts(settings: Settings) -> list[TopicPartition]:
-    return [TopicPartition(settings.topic(ALERTS), number) for number in range(settings.partitions)]
-
-
-async def _ends(settings: Settings) -> dict[TopicPartition, int]:
-    async with kafka.consumer(settings) as consumer:
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(_parts(settings))
-        return ends
-
-
 async def _alerts(
     settings: Settings, worker: "subprocess.Popen[bytes]", began: dict[TopicPartition, int], patients: set[str]
 ) -> list[float]:
@@ -192,7 +168,7 @@ async def _alerts(
     found: dict[str, float] = {}
     deadline = time.monotonic() + _PATIENCE_S
     async with kafka.consumer(settings) as consumer:
-        consumer.assign(_parts(settings))
+        consumer.assign(list(began))
         for part, end in began.items():
             consumer.seek(part, end)
         while found.keys() < patients:
@@ -204,11 +180,6 @@ async def _alerts(
                     if name in patients:
                         found.setdefault(name, one.timestamp / 1000)
     return list(found.values())
-
-
-def _resident(worker: "subprocess.Popen[bytes]") -> int:
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -26,7 +26,7 @@ from load_tests import machine, service
 from load_tests.channels import Channels, patient
 from load_tests.child import SPAWN, Child, ChildError
 from load_tests.echo import echo
-from load_tests.kafka import one_node
+from load_tests.kafka import Bootstrap, ends, one_node
 from load_tests.patients import Measure, observation, watched
 from load_tests.plan import Load
 from load_tests.quix import engine
@@ -64,10 +64,7 @@ def throughput(
     patients: Annotated[int, typer.Option(min=1, help="Patients, admitted anew for each measurement.")] = 500,
     runs: Annotated[int, typer.Option(min=1, help="So many times; the median counts.")] = 1,
     quix: Annotated[bool, typer.Option("--quix", help="Measure the job in Quix Streams too.")] = False,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
-    ] = None,
+    bootstrap: Bootstrap = None,
     out: Annotated[Path | None, typer.Option(help="The JSON file to write.")] = None,
 ) -> None:
     """Measure how many observations a second one worker carries, beside a bare echo."""
@@ -115,7 +112,7 @@ def _measure(settings: Settings, load: Load, records: int, panel: int, python: P
         with service.worker(settings) as first:
             service.admit(settings, settings.topic_prefix, load.patients, load.seed)
             service.settle(settings, first)
-        before = asyncio.run(_ends(settings, channels.scores))
+        before = asyncio.run(ends(settings, channels.scores))
         asyncio.run(_fill(settings, load, records, panel))
         ready, stop = SPAWN.Event(), SPAWN.Event()
         with Child(echo, settings, ready, stop) as echoing:
@@ -168,29 +165,22 @@ def _wait(settings: Settings, topic: str, records: int, check: Callable[[], obje
         ChildError: it takes too long.
     """
     until = time.monotonic() + _PATIENCE_S
-    while sum(asyncio.run(_ends(settings, topic)).values()) < records:
+    while sum(asyncio.run(ends(settings, topic)).values()) < records:
         check()
         if time.monotonic() > until:
             raise ChildError(f"not all of {records} records came back within {_PATIENCE_S:.0f} s")
         time.sleep(_LOOK_S)
 
 
-async def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    parts = [TopicPartition(topic, number) for number in range(settings.partitions)]
-    async with kafka.consumer(settings) as consumer:
-        return {part.partition: end for part, end in (await consumer.end_offsets(parts)).items()}
-
-
-async def _span(settings: Settings, topic: str, since: dict[int, int]) -> float:
-    """Seconds from a topic's first record to its last, those before ``since`` (offsets by partition) left out."""
+async def _span(settings: Settings, topic: str, since: Mapping[TopicPartition, int]) -> float:
+    """Seconds from a topic's first record to its last, those before ``since`` left out."""
+    until = await ends(settings, topic)
     consumer: AIOKafkaConsumer
     async with kafka.consumer(settings) as consumer:
-        parts = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
+        consumer.assign(list(until))
         instants: list[int] = []
-        for part in parts:
-            first, last = since.get(part.partition, 0), ends[part] - 1
+        for part, end in until.items():
+            first, last = since.get(part, 0), end - 1
             for offset in (first, last) if first <= last else ():
                 consumer.seek(part, offset)
                 instants.append((await consumer.getone(part)).timestamp)

@@ -68,9 +68,9 @@ class Boosted:
         manifest = self.manifest
         self.kind = manifest.kind
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
-        self._columns = [PLACES[name] for name in manifest.features]
-        self._places = np.array(self._columns)
-        self._features = [FEATURES[column] for column in self._columns]
+        columns = [PLACES[name] for name in manifest.features]
+        self._columns = np.array(columns)
+        self._features = [FEATURES[column] for column in columns]
         self._analytes = frozenset(one.analyte for one in self._features if one.analyte)
         ranges = manifest.abstention.ranges
         self._ranges = [(PLACES[f"{name}_last"], one.low, one.high) for name, one in ranges.items()]
@@ -92,7 +92,7 @@ class Boosted:
         if self._outcome and self._outcome.present(record):
             return None
         seen = _SHARED.see(record)
-        row = seen.row[self._places]
+        row = seen.row[self._columns]
         margin = self._row.margin(row)
         probability = calibrated(self.manifest, margin)
         abstained = self._unsure(record, seen)

@@ -33,13 +33,14 @@ class Occasion:
 class Result:
     """What one scorer found of a patient; ``scored`` is ``None`` where it does not speak of them.
 
-    ``policy`` has the levels that hold where the patient is.
+    ``policy`` has the levels that hold where the patient is; ``score`` is the result with its name, once it has one.
     """
 
     scorer: Scorer
     manners: Manners
     policy: Policy
     scored: Scored | None
+    score: Score | None = None
 
     def explain(self) -> None:
         """Work out the reasons, where that was put off."""
@@ -49,13 +50,13 @@ class Result:
 
 
 def name(result: Result, record: Record, occasion: Occasion) -> Score | None:
-    """The score of a result, with its name and place."""
+    """The score of a result, with its name and place: one and the same for the alert and for the list of scores."""
     scored = result.scored
-    if scored is None:
-        return None
+    if scored is None or result.score is not None:
+        return result.score
     scorer, patient = result.scorer, occasion.patient
     model = scorer.model
-    return Score(
+    result.score = Score(
         id=identify("score", patient, record.now, occasion.items, model.name, model.version),
         patient=patient,
         encounter=record.stay.encounter,
@@ -71,6 +72,7 @@ def name(result: Result, record: Record, occasion: Occasion) -> Score | None:
         trigger=occasion.trigger,
         possible=scored.possible,
     )
+    return result.score
 
 
 def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, list[Alert]]:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from load_tests import machine, page, report, stage
 from load_tests.child import ChildError
+from load_tests.kafka import Bootstrap
 from load_tests.scenario import ScenarioError, names, read
 from load_tests.scenarios.play import play, write
 from load_tests.service import ServiceError
@@ -23,10 +24,7 @@ def scenarios(
         float | None,
         typer.Option(min=1, help="Records a second that one worker carries. [default: the most that it answers]"),
     ] = None,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]"),
-    ] = None,
+    bootstrap: Bootstrap = None,
     out: Annotated[Path | None, typer.Option(help="Where JSON, histogram files and an HTML page go.")] = None,
 ) -> None:
     """Play a scenario for an echo and for the service: latencies, what was lost, and how long they took to catch up.
