@@ -120,7 +120,10 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         """Watch; what stops the watchdog itself ends the worker too."""
         try:
-            asyncio.run(self._watch())
+            # uvloop, which the process has for its other loops, brings it down with a segmentation fault when its
+            # thread still waits while the interpreter is taken apart.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._watch())
         except BaseException as error:
             if not self._app.loop.is_closed():
                 _end("watchdog.failed", error=type(error).__name__)

@@ -209,6 +209,8 @@ def run(
             _settle(settings, crew)
             over.set()
             seen = sender.result(_READY_S)
+        # An answer takes its time, and may have come since all was quiet.
+        _settle(settings, crew)
     finally:
         torturer.close()
         crew.close()

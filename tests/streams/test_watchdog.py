@@ -1,6 +1,8 @@
 """When the watchdog takes a worker for stalled, on instants that the test says."""
 
 import asyncio
+import subprocess
+import sys
 
 from aiokafka import TopicPartition
 from hypothesis import given
@@ -133,3 +135,21 @@ def test_the_patience_is_longer_than_what_kafka_may_take() -> None:
     rebalance, request = 60.0, 30.0  # Faust's broker_rebalance_timeout, and the request timeout of this service
     assert rebalance + request <= STALL_S
     assert STUCK_S > 10 * LISTEN_EVERY_S
+
+
+def test_a_process_that_takes_its_time_to_end_is_not_brought_down_by_the_watchdog() -> None:
+    """The watchdog's thread is still there when Python is gone: C's own `sleep` holds the process for 2 s there."""
+    ends = """
+import asyncio, ctypes, sys, time
+from types import SimpleNamespace
+import uvloop
+from streams.settings import Settings
+from streams.watchdog import Watchdog
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+Watchdog(SimpleNamespace(loop=asyncio.new_event_loop(), _consumer=None), Settings(), lambda _: None).start()
+time.sleep(0.2)
+c = ctypes.CDLL(None)
+c.on_exit(ctypes.cast(c.sleep, ctypes.c_void_p), None)
+sys.exit(2)
+"""
+    assert subprocess.run([sys.executable, "-c", ends], check=False).returncode == 2
