@@ -79,11 +79,13 @@ class SingleRow:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def _library() -> ctypes.PyDLL:
     package = find_spec("lightgbm")
     assert package is not None
     assert package.origin is not None
-    library = ctypes.CDLL(str(next(Path(package.origin).parent.glob("lib/lib_lightgbm.*"))))
+    # Not CDLL: a row takes some 10 µs, and who lets go of the interpreter for that may wait for milliseconds to have it
+    # back from the thread that reads Kafka.
+    library = ctypes.PyDLL(str(next(Path(package.origin).parent.glob("lib/lib_lightgbm.*"))))
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     return library
 

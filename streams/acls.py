@@ -24,10 +24,9 @@ from kafka.errors import SecurityDisabledError
 
 from streams import kafka
 from streams.settings import Settings
-from streams.topics import ALERTS, AUDIT, AUDIT_IDENTITY, CHANGELOG, DEADLETTER, EVENTS, FHIR, SCORES
+from streams.topics import ALERTS, AUDIT, AUDIT_IDENTITY, CHANGELOG, DEADLETTER, EVENTS, FHIR, NOW, SCORES
 
 FHIR_ALERTS: Final = "alerts.fhir"
-NOW: Final = "patients.now"
 WATCH: Final = "model.watch"
 ACCESS: Final = "audit.access"
 #: In a role's topics: the platform's own, by ``VAGT_DOORS``.
@@ -81,7 +80,9 @@ ROLES: Final = {
     ),
     "door": Role("a sender of one platform, for instance a laboratory: `door:lab`"),
     "ehr": Role("a reader of the alerts", reads=(ALERTS, FHIR_ALERTS), groups=("-ehr",)),
-    "board": Role("`vagt board`: shows alerts, takes feedback", reads=(SCORES, ALERTS, NOW), writes=(EVENTS, ACCESS)),
+    "board": Role(
+        "`vagt board`: shows alerts, takes feedback", reads=(SCORES, ALERTS, NOW, CHANGELOG), writes=(EVENTS, ACCESS)
+    ),
     "auditor": Role(
         "`vagt audit`, `vagt archive`, `vagt burden`: reads decisions and what they came from, changes nothing",
         reads=(EVENTS, SCORES, ALERTS, DEADLETTER, AUDIT, AUDIT_IDENTITY, ACCESS),

@@ -28,7 +28,6 @@ from streams.watchdog import Watchdog
 #: Records that a fetch brings, and fetches of ``events`` that may wait: no more is held than is soon decided.
 _FETCHED = 200
 _FETCHES = 8
-_CHECKPOINT_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 
@@ -123,7 +122,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     for name, form in settings.door_forms.items():
         _add_door(app, name, form)
 
-    _repeat(app, _CHECKPOINT_SECONDS, app.desk.checkpoint)
+    _repeat(app, 0, app.desk.checkpoint)
     _repeat(app, _HEARTBEAT_SECONDS, app.desk.heartbeat)
     _repeat(app, _TICK_SECONDS, app.desk.tick)
     return app

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from features.events import Control, Encounter, Feedback, Handover, Observation, Tick, Treatment
 from models.outputs import Alert, Score
 from streams.deadletter import OWN_HEADERS
+from streams.now import Now
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -30,8 +31,9 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     "Control": (Control, "What speaks to the service itself, with the key `_control`, on every partition"),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
+    "Now": (Now, "What is shown of a patient now; no value for who is not shown any more"),
 }
-_OUT = (Score, Alert)
+_OUT = (Score, Alert, Now)
 _IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "Control")
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
@@ -71,6 +73,7 @@ def asyncapi() -> dict[str, Any]:
                 {"Alert": "Alert", "Heartbeat": "Heartbeat"},
                 _PATIENT,
             ),
+            "patients.now": _channel("What is shown of each patient now; compacted", {"Now": "Now"}, _PATIENT),
             "deadletter": _channel("What could not be used", {"DeadLetter": "DeadLetter"}, {"type": "string"}),
             "audit": _channel("An entry for each record of events, chained by hash", {"Audit": "Audit"}, _PARTITION),
             "audit.identity": _channel("Whom the audit speaks of", {"Identity": "Identity"}, _SUBJECT),
@@ -82,6 +85,7 @@ def asyncapi() -> dict[str, Any]:
                 ("takeFhir", "receive", "fhir"),
                 ("sayScores", "send", "risk.scores"),
                 ("sayAlerts", "send", "alerts"),
+                ("showNow", "send", "patients.now"),
                 ("setAside", "send", "deadletter"),
                 ("audit", "send", "audit"),
                 ("identify", "send", "audit.identity"),
@@ -94,6 +98,7 @@ def asyncapi() -> dict[str, Any]:
                 "Scores": {"payload": {"type": "array", "items": _ref("Score")}},
                 "Alert": {"summary": _MESSAGES["Alert"][1], "payload": _ref("Alert")},
                 "Heartbeat": {"summary": "The partition is awake, every 10 s", "payload": heartbeat},
+                "Now": {"summary": _MESSAGES["Now"][1], "payload": _ref("Now")},
                 "DeadLetter": {
                     "summary": "The original bytes",
                     "contentType": "application/octet-stream",

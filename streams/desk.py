@@ -30,6 +30,8 @@ from streams.terms import Terms
 _LOG = logger(__name__)
 
 HEARTBEAT_KEY = b"_heartbeat"
+#: How often a partition's decisions are made durable.
+_CHECKPOINT_S = 1.0
 #: Outputs that may await the broker before a partition's next record is read.
 _MOST_PENDING = 2_000
 _MOST_GAPS = 1_000
@@ -57,7 +59,13 @@ class Desk:
         self._scores = settings.topic("risk.scores")
         self._alerts = settings.topic("alerts")
         self._dead = settings.topic("deadletter")
-        self._topics = Topics(self._events, changelog, settings.topic("audit"), settings.topic("audit.identity"))
+        self._topics = Topics(
+            self._events,
+            changelog,
+            settings.topic("audit"),
+            settings.topic("audit.identity"),
+            settings.topic("patients.now"),
+        )
 
     def recognise(self, events_id: str, changelog_id: str) -> None:
         """Commit offsets as those of ``events``, and follow the changelog, that have these ids in the cluster."""
@@ -105,8 +113,17 @@ class Desk:
         await self._outputs.stop()
 
     async def checkpoint(self) -> None:
-        """Make all decisions so far durable."""
-        await asyncio.gather(*(shard.checkpoint() for shard in list(self._shards.values())))
+        """Make the decisions so far durable, one partition after the other, which takes a second.
+
+        A transaction keeps the broker busy for as long as some ten records do: all at once would hold up what comes in.
+        """
+        shards = list(self._shards.items())
+        for partition, shard in shards:
+            if self._shards.get(partition) is shard:
+                await shard.checkpoint()
+            await asyncio.sleep(_CHECKPOINT_S / len(shards))
+        if not shards:
+            await asyncio.sleep(_CHECKPOINT_S)
 
     async def heartbeat(self) -> None:
         """Tell the readers of ``alerts`` that each partition of this worker is awake."""
@@ -156,7 +173,7 @@ class Desk:
         await self._send(shard, judged.sends)
         await self._set_aside(shard, source, judged.refusals)
         entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
-        shard.advance(source.offset, entry, judged.patient, judged.record)
+        shard.advance(source.offset, entry, judged.patient, judged.record, judged.scores, judged.alerts)
         # The partition may have been given back meanwhile: then its next owner sets the alarm.
         alarms = self._alarms.get(source.partition)
         if alarms is not None and judged.patient is not None:
@@ -227,6 +244,7 @@ class Desk:
             group=self._settings.group,
             release=self._release,
             store=self._store,
+            analytes=self._decider.catalogue.analytes,
             producer=kafka.producer(self._settings, f"{self._settings.group}-{partition}"),
         )
 

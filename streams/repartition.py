@@ -37,7 +37,7 @@ from streams.partitioner import partition_of
 from streams.pulse import Pulse, feel
 from streams.reading import read_all
 from streams.settings import Settings
-from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS, OWN_KEY, topics
+from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS, NOW, NOW_KEY, OWN_KEY, topics
 from streams.writing import Outgoing, write_all
 
 #: Records, and their bytes, that move in one transaction.
@@ -52,8 +52,9 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 #: The topics that keep one newest value of a key: who a record is about, by its key and value.
 _WHOSE: Final[Mapping[str, Callable[[bytes, bytes], bytes]]] = {
-    CHANGELOG: lambda key, _: key,
+    CHANGELOG: lambda key, _: key.removeprefix(NOW_KEY),
     AUDIT_IDENTITY: lambda _, patient: patient,
+    NOW: lambda patient, _: patient,
 }
 
 
@@ -286,6 +287,11 @@ def _spread(settings: Settings, undecided: _Undecided) -> None:
 # --------------------------------------------------------------------------------------- state
 
 
+def _moves_along(key: bytes) -> bool:
+    """Whether what has this key is about a patient, and not about the partition that it lies on."""
+    return key.startswith(NOW_KEY) or not key.startswith(OWN_KEY)
+
+
 def _planned(settings: Settings, partitions: int) -> Counter[tuple[str, int]]:
     """How many records are to leave each partition of the topics that keep something of patients.
 
@@ -298,10 +304,11 @@ def _planned(settings: Settings, partitions: int) -> Counter[tuple[str, int]]:
         for one in read_all(settings, name):
             if one.value is None:
                 places.pop((one.key, one.partition), None)
-            elif not one.key.startswith(OWN_KEY):
+            elif _moves_along(one.key):
                 places[one.key, one.partition] = partition_of(_WHOSE[name](one.key, one.value), partitions)
         plan.update((name, source) for (_, source), to in places.items() if to != source)
-        if name == CHANGELOG and (twice := len(places) - len({key for key, _ in places})):
+        homes = {(key.removeprefix(NOW_KEY), partition) for key, partition in places}
+        if name == CHANGELOG and (twice := len(homes) - len({key for key, _ in homes})):
             raise RepartitionError(
                 f"{twice} patients have records on two partitions of {settings.topic(name)}, as after workers ran "
                 "with other partitions than it was written with: put it back from a backup first."
@@ -312,7 +319,7 @@ def _planned(settings: Settings, partitions: int) -> Counter[tuple[str, int]]:
 def _moves(settings: Settings, name: str, source: int, partitions: int) -> list[_Move]:
     """What of one partition belongs to another among so many."""
     newest = {one.key: one.value for one in read_all(settings, name, source)}
-    kept = {key: value for key, value in newest.items() if value is not None and not key.startswith(OWN_KEY)}
+    kept = {key: value for key, value in newest.items() if value is not None and _moves_along(key)}
     places = {key: partition_of(_WHOSE[name](key, value), partitions) for key, value in kept.items()}
     return [_Move(settings.topic(name), key, kept[key], source, to) for key, to in places.items() if to != source]
 

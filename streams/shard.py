@@ -4,8 +4,8 @@ The order of a checkpoint is the crash safety of the service:
 
 1. take what changed since the last one, and the offset up to which ``events`` was decided;
 2. wait until the broker has every output of these decisions;
-3. in one Kafka transaction, write the changed records to the changelog, the decisions to the audit, and commit the
-   offset;
+3. in one Kafka transaction, write the changed records to the changelog, the decisions to the audit, what is shown of
+   these patients to ``patients.now``, and commit the offset;
 4. write the same records to RocksDB, with the changelog's offset.
 
 A process that dies before 3 leaves records and offset as they were: the next owner decides the same events again from
@@ -16,17 +16,25 @@ changelog any more.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
+from msgspec.structs import replace
 
+from features.catalogue import Analyte
 from features.record import Record, decode, encode
+from models.outputs import Alert, Score
+from streams import now
 from streams.audit import Link, pack
+from streams.log import logger
+from streams.now import News, Now, Place
 from streams.store import PatientStore
-from streams.topics import AUDIT_KEY
+from streams.topics import AUDIT_KEY, NOW_KEY
+
+_LOG = logger(__name__)
 
 #: Bytes of stored records that are held decoded in memory for each partition, beyond those that await a checkpoint.
 #: Decoded, a record takes some seven times its bytes.
@@ -43,6 +51,7 @@ class Topics:
     changelog: str
     audit: str
     identity: str
+    now: str
     #: The id that the cluster gave ``events``: offsets in a topic of another id mean nothing.
     events_id: str = ""
 
@@ -61,6 +70,7 @@ class Shard:
         group: str,
         release: bytes,
         store: PatientStore,
+        analytes: Mapping[str, Analyte],
         producer: AIOKafkaProducer,
     ) -> None:
         self.partition = partition
@@ -71,11 +81,13 @@ class Shard:
         self._group = group
         self._release = release
         self._store = store
+        self._analytes = analytes
         self._producer = producer
         # A record is looked for in this order: changed since the last checkpoint, in the present one, as stored.
         # ``None`` stands for one that is erased.
         self._changed: dict[str, Record | None] = {}
         self._saving: dict[str, Record | None] = {}
+        self._news: dict[str, News] = {}
         self._stored: OrderedDict[str, tuple[Record, int]] = OrderedDict()
         self._held = 0
         self._pending: list[asyncio.Future[Any]] = []
@@ -119,7 +131,15 @@ class Shard:
         self._keep(patient, record, len(stored))
         return record
 
-    def advance(self, offset: int, entry: bytes, patient: str | None = None, record: Record | None = None) -> None:
+    def advance(
+        self,
+        offset: int,
+        entry: bytes,
+        patient: str | None = None,
+        record: Record | None = None,
+        scores: Sequence[Score] = (),
+        alerts: Sequence[Alert] = (),
+    ) -> None:
         """The record of ``events`` at ``offset`` is decided, all that it says was sent, and ``entry`` tells it.
 
         The patient's next record (``None``: erased) comes with it in one step, so that no checkpoint holds the one
@@ -132,6 +152,7 @@ class Shard:
             elif before is None and record.subject is not None:
                 self._identities[record.subject] = patient
             self._changed[patient] = record
+            self._news.setdefault(patient, News()).hear(record or _NEW, scores, alerts)
         self._audited, line = self._audited.then(entry)
         self._lines.append(line)
         self.decided = offset + 1
@@ -164,12 +185,15 @@ class Shard:
             decided, pending, audited, lines = self.decided, self._pending, self._audited, self._lines
             identities = list(self._identities.items())
             self._saving, self._changed = self._changed, {}
+            news, self._news = self._news, {}
             self._pending, self._lines, self._identities = [], [], {}
             try:
                 encoded = await self._encoded()
+                shown = await self._shown(news)
+                encoded += [(NOW_KEY + key, None if one is None else now.encode(one)) for key, one in shown]
                 encoded.append((AUDIT_KEY, audited.store()))
                 await asyncio.gather(*pending)
-                offset = await self._commit(encoded, lines, identities, decided)
+                offset = await self._commit(encoded, shown, lines, identities, decided)
             except BaseException:
                 self._failed = True
                 raise
@@ -187,9 +211,30 @@ class Shard:
             await asyncio.sleep(0)
         return found
 
+    async def _shown(self, news: Mapping[str, News]) -> list[tuple[bytes, Now | None]]:
+        """What is shown of the patients that are being saved; who is not shown, and was not, is left out."""
+        found: list[tuple[bytes, Now | None]] = []
+        for patient, record in self._saving.items():
+            key = patient.encode()
+            before = self._shown_before(key)
+            after = None if record is None else now.now(before, patient, record, news[patient], self._analytes)
+            if before is not None or after is not None:
+                found.append((key, after))
+            await asyncio.sleep(0)
+        return found
+
+    def _shown_before(self, key: bytes) -> Now | None:
+        stored = self._store.read(self.partition, NOW_KEY + key)
+        try:
+            return None if stored is None else now.decode(stored)
+        except ValueError:
+            _LOG.error("now.unreadable", partition=self.partition)
+            return None
+
     async def _commit(
         self,
         encoded: Sequence[tuple[bytes, bytes | None]],
+        shown: Sequence[tuple[bytes, Now | None]],
         lines: Sequence[bytes],
         identities: Sequence[tuple[str, str | None]],
         decided: int,
@@ -208,6 +253,16 @@ class Shard:
                     topics.identity, None if whose is None else whose.encode(), subject.encode(), partition=partition
                 )
                 for subject, whose in identities
+            ]
+            place = Place(partition, (self._store.reached(partition) or 0) + 1)
+            told += [
+                await producer.send(
+                    topics.now,
+                    None if one is None else now.encode(replace(one, record=place)),
+                    key,
+                    partition=partition,
+                )
+                for key, one in shown
             ]
             await producer.send_offsets_to_transaction(
                 {source: OffsetAndMetadata(decided, topics.events_id)}, self._group

@@ -18,11 +18,14 @@ ALERTS = "alerts"
 DEADLETTER = "deadletter"
 AUDIT = "audit"
 AUDIT_IDENTITY = "audit.identity"
+NOW = "patients.now"
 CHANGELOG = "vagt-patients-changelog"
 #: Keys of the changelog that begin so are the service's own and no patient's.
 OWN_KEY = b"\0"
 #: Where the audit of the partition stands.
 AUDIT_KEY = b"\0audit"
+#: Before a patient: what was last shown of that patient.
+NOW_KEY = b"\0now\0"
 
 MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB
@@ -94,6 +97,7 @@ def topics(
         Topic(DEADLETTER, 1, settings={**_kept(days[DEADLETTER]), **larger}),
         Topic(AUDIT, partitions, keyed_by_patient=True, settings={**_kept(days[AUDIT]), **large}),
         Topic(AUDIT_IDENTITY, partitions, keyed_by_patient=True, settings=state),
+        Topic(NOW, partitions, keyed_by_patient=True, settings=state),
         Topic(CHANGELOG, partitions, keyed_by_patient=True, settings=state),
     )
     return tuple(Topic(prefix + s.name, s.partitions, s.keyed_by_patient, s.settings) for s in specs)

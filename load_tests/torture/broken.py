@@ -62,9 +62,9 @@ def _offset_apart() -> None:
     """Outputs and offset go out, and the patients' records that they rest on are written with the next checkpoint."""
     commit: Any = shard.Shard._commit
 
-    async def commit_apart(self: Any, encoded: Any, *rest: Any) -> Any:
+    async def commit_apart(self: Any, encoded: Any, _shown: Any, *rest: Any) -> Any:
         earlier, self.late = getattr(self, "late", ()), [one for one in encoded if not _is_own(one[0])]
-        return await commit(self, [*earlier, *(one for one in encoded if _is_own(one[0]))], *rest)
+        return await commit(self, [*earlier, *(one for one in encoded if _is_own(one[0]))], (), *rest)
 
     shard.Shard._commit = commit_apart  # type: ignore[assignment,method-assign]
 

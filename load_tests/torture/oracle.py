@@ -13,13 +13,12 @@ from models import outputs
 from models.step import Decider, Place, step
 from streams import intake
 from streams.deadletter import Source
+from streams.now import News, Now, now
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
 #: The header of a record that the service moved to its key's partition.
 MOVED: Final = "vagt-rekeyed"
-
-#: How the changelog's keys begin that are no patient's.
 
 #: An alert's change: patient, id, sequence. A score: partition and offset of its event, id. A dead letter: partition
 #: and offset of its event, index of the object.
@@ -33,7 +32,8 @@ class Expected:
     """What follows from a log.
 
     ``states`` has for each patient the digests of the record after each of its events, ``written`` what must lie on
-    ``events`` because of others: handovers (patient, id) and records moved to their key's partition (key, digest).
+    ``events`` because of others: handovers (patient, id) and records moved to their key's partition (key, digest);
+    ``shown`` what ``patients.now`` has of each patient in the end.
     """
 
     alerts: dict[Change, Any] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class Expected:
     letters: dict[Letter, str] = field(default_factory=dict)
     states: dict[str, list[bytes]] = field(default_factory=dict)
     written: set[tuple[str, str]] = field(default_factory=set)
+    shown: dict[str, Now | None] = field(default_factory=dict)
 
 
 def expect(decider: Decider, settings: Settings, log: Iterable[Source]) -> Expected:
@@ -63,6 +64,11 @@ def expect(decider: Decider, settings: Settings, log: Iterable[Source]) -> Expec
         place = Place(source.topic, source.partition, source.offset)
         decision = step(decider, records.get(patient, Record()), patient, [event for _, event in taken.events], place)
         records[patient] = decision.record
+        news = News()
+        news.hear(decision.record, decision.scores, decision.alerts)
+        expected.shown[patient] = now(
+            expected.shown.get(patient), patient, decision.record, news, decider.catalogue.analytes
+        )
         expected.states.setdefault(patient, []).append(state(decision.record))
         late = [(taken.events[position][0], why) for position, why in decision.refusals]
         for item, why in [*taken.refusals, *late]:

@@ -30,7 +30,7 @@ from streams import topics
 from streams.broker import Broker, BrokerError
 from streams.partitioner import partition_of
 from streams.settings import Settings
-from streams.topics import ALERTS, CHANGELOG, DEADLETTER, EVENTS, SCORES
+from streams.topics import ALERTS, CHANGELOG, DEADLETTER, EVENTS, NOW, SCORES
 
 _READY_S: Final = 120.0
 _SETTLE_S: Final = 600.0
@@ -221,6 +221,7 @@ def run(
         logs.read(settings, SCORES, settings.partitions),
         logs.read(settings, DEADLETTER, 1),
         logs.read(settings, CHANGELOG, settings.partitions, committed=True),
+        logs.read(settings, NOW, settings.partitions, committed=True),
     )
     decider = Decider(catalogue(), shipped(settings.critical_results), settings.max_skew_ms)
     verdict = judge(expect(decider, settings, found.events), found)

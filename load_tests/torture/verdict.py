@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import orjson
+from msgspec import structs
 
 from features.record import decode
 from load_tests.torture.oracle import MOVED, Expected, digest, silent, state
+from streams import now
 from streams.deadletter import Source
 from streams.topics import OWN_KEY
 
@@ -30,6 +32,7 @@ FIGURES: Final = (
     "final states differing",
     "states gone back",
     "unknown states",
+    "shown otherwise",
 )
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -66,6 +69,7 @@ class Found:
     scores: Sequence[Source]
     letters: Sequence[Source]
     changelog: Sequence[Source]
+    shown: Sequence[Source]
 
 
 def judge(expected: Expected, found: Found) -> Verdict:
@@ -87,6 +91,7 @@ def judge(expected: Expected, found: Found) -> Verdict:
     _judge_letters(verdict, expected, found)
     _judge_written(verdict, expected, found.events)
     _judge_states(verdict, expected, found.changelog)
+    _judge_shown(verdict, expected, found.shown)
     return verdict
 
 
@@ -182,6 +187,17 @@ def _judge_states(verdict: Verdict, expected: Expected, changelog: Iterable[Sour
         if position is None or states[position] != states[-1]:
             verdict.fault("final states differing", patient)
     verdict.compared["states"] = len(expected.states)
+
+
+def _judge_shown(verdict: Verdict, expected: Expected, found: Iterable[Source]) -> None:
+    """The last that ``patients.now`` has of each patient is what was decided of that patient."""
+    newest = {(one.key or b"").decode(): one.value for one in found}
+    for patient in expected.shown.keys() | newest.keys():
+        value = newest.get(patient)
+        shown = None if value is None else structs.replace(now.decode(value), record=None)
+        if shown != expected.shown.get(patient):
+            verdict.fault("shown otherwise", patient)
+    verdict.compared["patients shown"] = sum(one is not None for one in expected.shown.values())
 
 
 def _moved(one: Source) -> bool:

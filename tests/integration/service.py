@@ -28,6 +28,7 @@ from streams import intake, topics
 from streams.cli import app
 from streams.desk import HEARTBEAT_KEY
 from streams.kafka import MAX_REQUEST
+from streams.now import News, encode, now
 from streams.settings import Settings
 
 PARTITIONS = 4
@@ -180,6 +181,15 @@ class Service:
         """The alerts' changes of each patient in order, exact repeats left out, without what may differ."""
         return _by_patient(self.read("alerts"))
 
+    def shown(self) -> dict[str, Any]:
+        """What ``patients.now`` has of each patient at its end, without where the record lies."""
+        found = {one.key.decode(): one.value and orjson.loads(one.value) for one in self.read("patients.now")}
+        return {
+            patient: _stable({name: part for name, part in value.items() if name != "record"})
+            for patient, value in found.items()
+            if value is not None
+        }
+
     def dead(self, since: Mapping[int, int] | None = None) -> list[dict[str, str]]:
         """The headers of the dead letters (from those offsets on)."""
         letters = self.read("deadletter", since)
@@ -213,6 +223,24 @@ def oracle(records: Sequence[tuple[str, Any]]) -> tuple[dict[str, list[Any]], di
             scores[key].append(_stable(orjson.loads(outputs.encode(decision.scores))))
         alerts[key] += [_stable(orjson.loads(outputs.encode(alert))) for alert in decision.alerts]
     return dict(scores), {key: found for key, found in alerts.items() if found}
+
+
+def shown(records: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """What ``patients.now`` must have at its end after these (key, value) pairs."""
+    decider = Decider(catalogue(), shipped())
+    patients: dict[str, Record] = {}
+    news: dict[str, News] = defaultdict(News)
+    for number, (key, value) in enumerate(records):
+        events = [event for _, event in intake.read(orjson.dumps(value), key, 1 << 20).events]
+        decision = step(decider, patients.get(key, Record()), key, events, Place("events", 0, number))
+        patients[key] = decision.record
+        news[key].hear(decision.record, decision.scores, decision.alerts)
+    found = {key: now(None, key, record, news[key], decider.catalogue.analytes) for key, record in patients.items()}
+    return {
+        key: _stable({name: part for name, part in orjson.loads(encode(one)).items() if name != "record"})
+        for key, one in found.items()
+        if one is not None
+    }
 
 
 def _by_patient(records: Iterable[ConsumerRecord[bytes, bytes]]) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.patients import ward
-from tests.integration.service import Service, oracle, running
+from tests.integration.service import Service, oracle, running, shown
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_the_service_says_what_the_pure_step_says(service: Service) -> None:
     assert service.alerts() == alerts
     assert {change["state"] for found in alerts.values() for change in found} >= {"raised", "resolved"}
     assert service.dead() == []
+    assert service.shown() == shown(records) != {}
 
 
 def test_three_workers_say_what_one_says(broker: str, tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_a_worker_that_starts_again_goes_on_where_it_was(service: Service) -> No
         service.settle()
         assert service.stop("w1") == 0
     assert (service.scores(), service.alerts()) == oracle(records)
+    assert service.shown() == shown(records)
 
 
 def test_a_worker_with_an_empty_disk_restores_its_records_from_the_changelog(service: Service) -> None:

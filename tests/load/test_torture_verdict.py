@@ -4,18 +4,21 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from msgspec.structs import replace as replace_fields
 
 from features.record import Record, encode
 from load_tests.torture.oracle import MOVED, Expected, digest, state
 from load_tests.torture.verdict import FIGURES, Found, judge
+from streams import now
 from streams.deadletter import Source
 
 PATIENT = "p-1"
-STATES = [Record(now=now) for now in (1, 2, 3)]
+STATES = [Record(now=instant) for instant in (1, 2, 3)]
+SHOWN = now.Now(patient=PATIENT, at="2026-01-01T00:00:00.000Z", ward="W")
 
 
 def source(topic, offset, value, key=PATIENT, headers=()):
-    raw = value if isinstance(value, bytes) else orjson.dumps(value)
+    raw = value if value is None or isinstance(value, bytes) else orjson.dumps(value)
     return Source(topic, 0, offset, 0, key.encode(), raw, headers)
 
 
@@ -41,6 +44,15 @@ def letter(event, item=0, reason="schema", value=b"what came"):
     return source("deadletter", event, value, headers=tuple((name, text.encode()) for name, text in headers.items()))
 
 
+def shown(offset, patient=PATIENT, **fields):
+    one = replace_fields(SHOWN, patient=patient, record=now.Place(0, offset), **fields)
+    return source("patients.now", offset, now.encode(one), patient)
+
+
+def gone(offset, patient="p-gone"):
+    return source("patients.now", offset, None, patient)
+
+
 def silenced(output):
     return {name: value for name, value in output.items() if name != "emitted"}
 
@@ -55,6 +67,7 @@ def expected():
         letters={(0, 1, 0): "schema"},
         states={PATIENT: [state(one) for one in STATES]},
         written={("p-2", "handover-1"), ("p-3", digest(b"misplaced").hex())},
+        shown={PATIENT: SHOWN, "p-gone": None},
     )
 
 
@@ -70,6 +83,7 @@ def found(**topics):
         scores=[source("scores", 0, [score(0)]), source("scores", 1, [score(2)])],
         letters=[letter(1)],
         changelog=[source("changelog", at, encode(one)) for at, one in enumerate(STATES)],
+        shown=[shown(0, "p-gone"), shown(0, ward="before"), shown(1), gone(2)],
     )
     return replace(sound, **topics)
 
@@ -82,7 +96,14 @@ def test_what_the_step_says_is_sound():
     verdict = judge(expected(), found())
     assert verdict.sound
     assert list(verdict.figures) == list(FIGURES)
-    assert verdict.compared == {"alerts": 2, "scores": 2, "dead letters": 1, "handovers": 2, "states": 1}
+    assert verdict.compared == {
+        "alerts": 2,
+        "scores": 2,
+        "dead letters": 1,
+        "handovers": 2,
+        "states": 1,
+        "patients shown": 1,
+    }
 
 
 def test_repeats_alike_but_for_emitted_and_heartbeats_are_no_fault():
@@ -99,6 +120,15 @@ def test_repeats_alike_but_for_emitted_and_heartbeats_are_no_fault():
     )
     assert verdict.sound
     assert verdict.repeated == {"alerts": 1, "scores": 1, "dead letters": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[], [shown(0, ward="another")], [shown(1), gone(2, PATIENT)], [shown(1), shown(2, "p-gone")]],
+    ids=["nothing", "another", "gone", "not gone"],
+)
+def test_a_patient_who_is_not_shown_as_decided_is_found(wrong):
+    assert figures(shown=wrong) == {"shown otherwise": 1}
 
 
 def test_a_lost_alert_is_found_and_so_is_the_gap_that_it_leaves():

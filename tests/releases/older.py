@@ -1,8 +1,8 @@
 """A worker as release 0.1.0 had it, as far as it matters to the workers beside it.
 
 It is this release's own worker with the differences put back: a stored record ends where it ended then, nothing is
-written to the audit, and the place where the audit stands is left alone. All else is this release's: that a worker of
-the real 0.1.0 goes along with this one was tried by hand (docs/upgrades.md).
+written to the audit or to `patients.now`, and the place where the audit stands is left alone. All else is this
+release's: that a worker of the real 0.1.0 goes along with this one was tried by hand (docs/upgrades.md).
 """
 
 import sys
@@ -21,9 +21,12 @@ _FIELDS = 10
 
 
 class _Shard(shard.Shard):
-    def advance(self, offset: int, entry: bytes, patient: str | None = None, record: Any = None) -> None:
+    def advance(self, offset: int, entry: bytes, patient: str | None = None, record: Any = None, *said: Any) -> None:
         known = None if record is None else replace(record, subject=None, sealed=None)
-        super().advance(offset, entry, patient, known)
+        super().advance(offset, entry, patient, known, *said)
+
+    async def _shown(self, news: Any) -> Any:
+        return []
 
 
 def _encode(record: records.Record) -> bytes:

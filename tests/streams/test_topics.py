@@ -10,9 +10,15 @@ from streams.topics import topics
 def test_every_topic_keyed_by_patient_has_the_same_number_of_partitions():
     specs = topics(partitions=12)
     assert {topic.partitions for topic in specs if topic.keyed_by_patient} == {12}
-    assert {"events", "risk.scores", "alerts", "audit", "audit.identity", "vagt-patients-changelog"} == {
-        t.name for t in specs if t.keyed_by_patient
-    }
+    assert {
+        "events",
+        "risk.scores",
+        "alerts",
+        "patients.now",
+        "audit",
+        "audit.identity",
+        "vagt-patients-changelog",
+    } == {t.name for t in specs if t.keyed_by_patient}
 
 
 def test_the_prefix_goes_before_every_name():
