@@ -6,22 +6,25 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .PHONY: run test test-long lint format load sbom audit fuzz locks clean
 
-run: .venv/.installed
+BOARD := streams/board/static/board.js
+
+run: .venv/.installed $(BOARD)
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
 
 # Three at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
-test: lint
+test: lint $(BOARD) .venv/.browser
 	$(BIN)/pytest -n 3
 
 # What waits for minutes: brokers that are away, workers that fall silent, two releases side by side.
-test-long: .venv/.installed-dev
+test-long: .venv/.installed-dev $(BOARD)
 	$(BIN)/pytest -m long
 
-lint: .venv/.installed-dev
+lint: .venv/.installed-dev $(BOARD)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd streams/board/browser && node_modules/.bin/tsc
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -49,8 +52,17 @@ locks: .venv/.installed-dev
 	$(LOCK) --upgrade --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .venv-quix .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf streams/board/static streams/board/browser/node_modules .venv .venv-quix .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BOARD): .venv/.machine $(wildcard streams/board/browser/*.json streams/board/browser/*.mjs streams/board/browser/src/*)
+	@echo "Building the board's pages"
+	@cd streams/board/browser && npm ci --silent --no-audit --no-fund && node build.mjs
+	@touch $@
+
+.venv/.browser: deploy/browser.sh .venv/.machine
+	@deploy/browser.sh
+	@touch $@
 
 .venv/.machine: deploy/setup.sh
 	@deploy/setup.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to what Vagt needs of the machine: Python 3.11 or newer, Java 17 or newer and Maven (the embedded broker), and
-# libgomp (LightGBM). Installs what is missing where it may, says in one sentence what to install where it may not,
+# Sees to what Vagt needs of the machine: Python 3.11 or newer, Java 17 or newer and Maven (the embedded broker), Node.js
+# 18 or newer with npm (the board's pages are built with it), and libgomp (LightGBM). Installs what is missing where it may, says in one sentence what to install where it may not,
 # and makes the virtual environment .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,10 @@ has_java() {
     [ "${version:-0}" -ge 17 ]
 }
 
+has_node() {
+    command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' >/dev/null 2>&1
+}
+
 has_libgomp() {
     [ "$(uname -s)" != Linux ] || "$python" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' >/dev/null 2>&1
 }
@@ -29,11 +33,12 @@ list_missing() {
     find_python || { missing+=(python3 python3-venv); python=python3; }
     has_java || missing+=(openjdk-17-jre-headless)
     command -v mvn >/dev/null || missing+=(maven)
+    has_node || missing+=(nodejs npm)
     has_libgomp || missing+=(libgomp1)
 }
 
 ask_and_leave() {
-    echo "Please install ${missing[*]} (Python, Java and Maven may be newer), and run make again." >&2
+    echo "Please install ${missing[*]} (Python, Java, Maven and Node.js may be newer), and run make again." >&2
     exit 1
 }
 

@@ -24,11 +24,10 @@ from kafka.errors import SecurityDisabledError
 
 from streams import kafka
 from streams.settings import Settings
-from streams.topics import ALERTS, AUDIT, AUDIT_IDENTITY, CHANGELOG, DEADLETTER, EVENTS, FHIR, NOW, SCORES
+from streams.topics import ACCESS, ALERTS, AUDIT, AUDIT_IDENTITY, CHANGELOG, DEADLETTER, EVENTS, FHIR, NOW, SCORES
 
 FHIR_ALERTS: Final = "alerts.fhir"
 WATCH: Final = "model.watch"
-ACCESS: Final = "audit.access"
 #: In a role's topics: the platform's own, by ``VAGT_DOORS``.
 DOORS: Final = "VAGT_DOORS"
 

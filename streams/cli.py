@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from streams.commands.acls import acls
 from streams.commands.archive import archive
 from streams.commands.audit import audit
+from streams.commands.board import board
 from streams.commands.burden import burden
 from streams.commands.deadletter import deadletter
 from streams.commands.erase import erase
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(worker)
+app.command()(board)
 app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
 app.command()(burden)

@@ -61,7 +61,8 @@ class Now(msgspec.Struct, frozen=True, rename="camel"):
 
     ``at`` is the patient's now. ``newest`` has, for each group of analytes, when its newest value was measured or
     taken, and when it became known. ``alerts`` are the newest of each kind: those that are open, and those that ended
-    within a day. ``bed`` and ``name`` are sealed where ``patient`` is a pseudonym.
+    within a day; ``since`` is when each was raised, by its id. ``bed`` and ``name`` are sealed where ``patient`` is a
+    pseudonym.
     """
 
     patient: str
@@ -79,6 +80,7 @@ class Now(msgspec.Struct, frozen=True, rename="camel"):
     newest: Mapping[str, tuple[str, str]] = {}
     scores: tuple[Standing, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    since: Mapping[str, str] = {}
     sealed: str | None = None
     record: Place | None = None
 
@@ -91,20 +93,24 @@ decode: Final = msgspec.json.Decoder(Now).decode
 class News:
     """What was said of a patient since that was last shown, the newest of each kind.
 
-    ``begins`` says that the patient was not to be shown in between: what was shown before is forgotten.
+    ``since`` is when each alert was first heard of, by its id; ``begins`` says that the patient was not to be shown in
+    between: what was shown before is forgotten.
     """
 
     scores: dict[str, Score] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
+    since: dict[str, str] = field(default_factory=dict)
     begins: bool = False
 
     def hear(self, record: Record, scores: Iterable[Score], alerts: Iterable[Alert]) -> None:
         """Take in what one decision said, and the patient's record after it."""
         if is_gone(record):
-            self.scores, self.alerts, self.begins = {}, {}, True
+            self.scores, self.alerts, self.since, self.begins = {}, {}, {}, True
             return
         self.scores |= {one.kind: one for one in scores if not one.shadow}
-        self.alerts |= {one.kind: one for one in alerts}
+        for one in alerts:
+            self.alerts[one.kind] = one
+            self.since.setdefault(one.id, one.at)
 
 
 def is_gone(record: Record) -> bool:
@@ -121,8 +127,13 @@ def now(before: Now | None, patient: str, record: Record, news: News, analytes: 
     stay = record.stay
     if news.begins:
         before = None
-    alerts = {} if before is None else {one.kind: one for one in before.alerts}
-    alerts |= news.alerts
+    known = {} if before is None else {one.kind: one for one in before.alerts}
+    alerts = [
+        one
+        for _, one in sorted((known | news.alerts).items())
+        if one.state not in ENDED or parse(one.at) > record.now - TOLD_AFTER
+    ]
+    since = news.since | ({} if before is None else dict(before.since))
     scores = {} if before is None else {one.kind: one for one in before.scores}
     scores |= {kind: Standing.of(one) for kind, one in news.scores.items()}
     return Now(
@@ -140,11 +151,8 @@ def now(before: Now | None, patient: str, record: Record, news: News, analytes: 
         discharged=_rendered(stay.discharged),
         newest=_newest(record, analytes),
         scores=tuple(scores[kind] for kind in sorted(scores)),
-        alerts=tuple(
-            one
-            for _, one in sorted(alerts.items())
-            if one.state not in ENDED or parse(one.at) > record.now - TOLD_AFTER
-        ),
+        alerts=tuple(alerts),
+        since={one.id: since[one.id] for one in alerts},
         sealed=record.sealed,
     )
 

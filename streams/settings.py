@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     #: The keys before it, the newest first, with commas between or each on a line of the file.
     pseudonym_old_keys: SecretStr | None = None
     pseudonym_old_keys_file: Path | None = None
+    #: Where `vagt board` listens.
+    board_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
     #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
     archive: str | None = None
     #: For how long the topics keep what is in them.

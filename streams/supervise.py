@@ -1,4 +1,4 @@
-"""Worker processes: started, started again when they die, and stopped with whoever started them."""
+"""Processes of the product: started, started again when they die, and stopped with whoever started them."""
 
 import asyncio
 import os
@@ -24,10 +24,11 @@ class UpError(RuntimeError):
 
 
 class Supervised:
-    """One worker in a process of its own, so that signals reach it only through its supervisor."""
+    """One `vagt` command in a process of its own, so that signals reach it only through its supervisor."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, *command: str) -> None:
         self.name = name
+        self._command = command
         self.log = Path(settings.data_dir) / "logs" / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = os.environ | {
@@ -37,7 +38,7 @@ class Supervised:
         }
 
     async def run(self, tell: Callable[[str], None]) -> None:
-        """Keep the worker alive until this is cancelled; then stop it.
+        """Keep the process alive until this is cancelled; then stop it.
 
         Raises:
             UpError: it dies again and again.
@@ -59,13 +60,12 @@ class Supervised:
             await self._stop()
 
     def kill(self) -> None:
-        """End the worker at once. Nothing is lost: what it had not made durable is decided again."""
+        """End the process at once. Nothing is lost: what it had not made durable is decided again."""
         if self._process is not None:
             self._process.kill()
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-P", "-m", "streams.cli", "worker", "--name", self.name]
-        command += ["--parent", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "streams.cli", *self._command, "--parent", str(os.getpid())]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

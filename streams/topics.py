@@ -19,6 +19,7 @@ DEADLETTER = "deadletter"
 AUDIT = "audit"
 AUDIT_IDENTITY = "audit.identity"
 NOW = "patients.now"
+ACCESS = "audit.access"
 CHANGELOG = "vagt-patients-changelog"
 #: Keys of the changelog that begin so are the service's own and no patient's.
 OWN_KEY = b"\0"
@@ -97,6 +98,7 @@ def topics(
         Topic(DEADLETTER, 1, settings={**_kept(days[DEADLETTER]), **larger}),
         Topic(AUDIT, partitions, keyed_by_patient=True, settings={**_kept(days[AUDIT]), **large}),
         Topic(AUDIT_IDENTITY, partitions, keyed_by_patient=True, settings=state),
+        Topic(ACCESS, 1, settings=_kept(days[AUDIT])),
         Topic(NOW, partitions, keyed_by_patient=True, settings=state),
         Topic(CHANGELOG, partitions, keyed_by_patient=True, settings=state),
     )

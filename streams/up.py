@@ -1,4 +1,4 @@
-"""All in one: the broker, the topics, the workers, and if wanted a ward or a data set with its alerts.
+"""All in one: the broker, the topics, the workers, the board, and if wanted a ward or a data set with its alerts.
 
 What this starts, it stops: the workers first, since they still have something to write, then the broker.
 A broker that already ran is used and left running.
@@ -33,13 +33,14 @@ Work = Coroutine[None, None, None]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY_S = 2.0
+_ASK_AGAIN_S = 0.5
 _PATIENCE_S = 15.0
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. ``port``: of an embedded broker, None for a Kafka elsewhere.
+    """What to run. ``port``: of an embedded broker, None for a Kafka elsewhere; ``board``: of the nurses' page.
 
     ``alerts`` says whether the alerts are shown and, when there is no set at ``data`` to replay, the ward is
     played. ``speed`` and ``limit`` are those of ``streams.replay``.
@@ -47,6 +48,7 @@ class Plan:
 
     workers: int = 1
     port: int | None = None
+    board: int = 8080
     alerts: bool = False
     data: Path | None = None
     speed: float | None = None
@@ -60,6 +62,7 @@ def up(settings: Settings, plan: Plan, console: Console) -> None:
         UpError, BrokerError, TopicError, KafkaError, FileNotFoundError, ValueError: why it cannot go on.
     """
     play = _player(settings, plan, console)
+    _check_free(plan.board)
     for number in _SIGNALS:  # SIGINT too: a shell's `&` makes a process deaf to it
         signal.signal(number, signal.default_int_handler)
     started: Broker | None = None
@@ -105,6 +108,15 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UpError(f"Port {port} is taken: name another for the board with --board.") from None
+
+
 def _answers(settings: Settings) -> bool:
     """Whether a Kafka is there already, whoever started it."""
     host, _, port = settings.kafka_bootstrap.rpartition(":")
@@ -136,15 +148,17 @@ async def _run(
     broker: Broker | None,
     play: Callable[[], Work] | None,
 ) -> None:
-    workers = [Supervised(settings, f"worker-{number}") for number in range(1, plan.workers + 1)]
+    names = [f"worker-{number}" for number in range(1, plan.workers + 1)]
+    workers = [Supervised(settings, name, "worker", "--name", name) for name in names]
+    board = Supervised(settings, "board", "board", "--port", str(plan.board))
     run = asyncio.current_task()
     stopping = False
 
     def stop() -> None:
         nonlocal stopping
         if stopping:  # a second Ctrl-C
-            for worker in workers:
-                worker.kill()
+            for one in (*workers, board):
+                one.kill()
         elif run is not None:
             stopping = True
             say(console, "Stopping the workers")
@@ -155,8 +169,9 @@ async def _run(
     say(console, f"The workers' logs are {settings.data_dir / 'logs'}/worker-*.log; Ctrl-C stops everything")
     ready = asyncio.Event()
     parts: list[Work] = [
-        *(worker.run(lambda text: say(console, text)) for worker in workers),
+        *(one.run(lambda text: say(console, text)) for one in (*workers, board)),
         _listen(settings, plan, console, ready),
+        _announce(plan.board, console),
         _look_after(broker, workers),
     ]
     if play is not None:
@@ -178,6 +193,19 @@ async def _listen(settings: Settings, plan: Plan, console: Console, ready: async
             elif plan.alerts:
                 text = Text(line(message, tongue, zone), _STYLES[message["severity"]])
                 console.print(text, soft_wrap=True)
+
+
+async def _announce(port: int, console: Console) -> None:
+    """Say where the board is, once it answers."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(_ASK_AGAIN_S)
+        else:
+            writer.close()
+            break
+    say(console, f"The board: http://127.0.0.1:{port}/")
 
 
 async def _play(play: Callable[[], Work], ready: asyncio.Event) -> None:

@@ -25,8 +25,11 @@ def up(
     speed: Speed = "max",
     limit: Limit = None,
     port: Annotated[int, typer.Option(min=1024, max=65_000, help="Where the embedded broker listens.")] = _DEFAULT_PORT,
+    board: Annotated[
+        int | None, typer.Option(min=1024, max=65_535, help="Where the board listens.", show_default="8080")
+    ] = None,
 ) -> None:
-    """Run all in one until Ctrl-C: the workers, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
+    """Run all in one until Ctrl-C: the workers, the board, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
     pace = speed_of(speed)
     own = settings()
     elsewhere = "VAGT_KAFKA_BOOTSTRAP" in os.environ
@@ -42,6 +45,7 @@ def up(
         plan = Plan(
             workers=workers,
             port=None if elsewhere else port,
+            board=board or own.board_port,
             alerts=demo or data is not None,
             data=data,
             speed=pace,

@@ -36,9 +36,13 @@ class Terminal:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env=os.environ | {"VAGT_DATA_DIR": str(folder), "LANG": "C.UTF-8"} | environment,
+                env=os.environ | self._own(folder) | environment,
                 start_new_session=True,
             )
+
+    @staticmethod
+    def _own(folder: Path) -> dict[str, str]:
+        return {"VAGT_DATA_DIR": str(folder), "VAGT_BOARD_PORT": str(free_port()), "LANG": "C.UTF-8"}
 
     def text(self) -> str:
         return self.output.read_text()

@@ -59,6 +59,7 @@ def test_it_has_the_newest_score_of_each_kind_and_the_alert_that_is_open():
     ward.see(ADMITTED, heart(80, 1), heart(85, 2))
     shown = ward.look(heart(75, 3))
     assert [(one.kind, one.score, one.at) for one in shown.scores] == [("gauge", 75, at(3))]
+    assert shown.since == {shown.alerts[0].id: at(1)}
     assert [(one.kind, one.state, one.sequence) for one in shown.alerts] == [("gauge", "raised", 1)]
     calm = ward.look(heart(30, 4))
     assert [(one.state, one.sequence) for one in calm.alerts] == [("resolved", 2)]
@@ -114,6 +115,7 @@ def test_an_answer_shows_with_its_alert():
     raised = ward.look(ADMITTED, heart(80, 1))
     answered = ward.look(feedback(raised.alerts[0].id, hour=2))
     assert [one.state for one in answered.alerts] == ["acknowledged"]
+    assert answered.since == raised.since == {raised.alerts[0].id: at(1)}
     answer = answered.alerts[0].answer
     assert answer is not None
     assert answer.by is not None

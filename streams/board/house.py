@@ -1,0 +1,129 @@
+"""What the topics say of every patient now, held in memory.
+
+``patients.now`` comes up to a second after the alerts and scores that it stands for, so of each kind the newest counts,
+whichever topic told it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from features.instants import HOUR, parse
+from models.lifecycle import ENDED
+from models.outputs import Alert, Score
+from streams.now import TOLD_AFTER, Now, Standing
+
+#: Scores of a model that are kept for its course: those of a day, and not more than so many.
+TRACE: Final = 24 * HOUR
+_MOST_TRACED: Final = 500
+#: Points and stages of rules say enough by themselves; a probability is read by its course.
+_TRACED: Final = "-risk"
+
+
+_Told = TypeVar("_Told", Alert, Standing)
+
+
+class Point(NamedTuple):
+    """A score of the past: the patient's instant (ms), the score and its band."""
+
+    at: int
+    score: float
+    band: str
+
+
+@dataclass(slots=True)
+class Beat:
+    """A partition's last heartbeat: when it was heard (s, monotonic), its time, and whether the workers are live."""
+
+    heard: float
+    at: str
+    live: bool
+
+
+@dataclass(slots=True)
+class House:
+    """All patients who are shown. ``changed`` is told the name of each who changes, comes or goes."""
+
+    changed: Callable[[str], None] = lambda _: None
+    patients: dict[str, Now] = field(default_factory=dict)
+    beats: dict[int, Beat] = field(default_factory=dict)
+    _traces: dict[tuple[str, str], deque[Point]] = field(default_factory=dict)
+
+    def hear_now(self, patient: str, told: Now | None) -> None:
+        """``patients.now`` says this of a patient; ``None``: the patient is not shown any more."""
+        if told is None:
+            self.patients.pop(patient, None)
+            for key in [key for key in self._traces if key[0] == patient]:
+                del self._traces[key]
+        else:
+            known = self.patients.get(patient)
+            self.patients[patient] = told if known is None else _joined(told, known)
+        self.changed(patient)
+
+    def hear_alert(self, alert: Alert) -> None:
+        """``alerts`` says this."""
+        known = self.patients.get(alert.patient)
+        if known is None and alert.state in ENDED:
+            return
+        known = known or Now(patient=alert.patient, at=alert.at, ward=alert.ward, encounter=alert.encounter)
+        alerts = tuple(_newest([*known.alerts, alert], _order))
+        since = {one.id: known.since.get(one.id, one.at) for one in alerts}
+        self.patients[alert.patient] = replace(known, at=max(known.at, alert.at), alerts=alerts, since=since)
+        self.changed(alert.patient)
+
+    def hear_scores(self, scores: Iterable[Score]) -> None:
+        """``risk.scores`` says this, of one patient; who is not shown is not shown for a score alone."""
+        shown = [one for one in scores if not one.shadow]
+        known = self.patients.get(shown[0].patient) if shown else None
+        if known is None:
+            return
+        for one in shown:
+            if one.kind.endswith(_TRACED) and not one.abstained:
+                self._trace(one)
+        standing = _newest([*known.scores, *map(Standing.of, shown)], lambda one: one.at)
+        at = max(known.at, *(one.at for one in shown))
+        self.patients[known.patient] = replace(known, at=at, scores=tuple(standing))
+        self.changed(known.patient)
+
+    def trace(self, patient: str, kind: str) -> list[Point]:
+        """The course of a patient's score, oldest first."""
+        return sorted(self._traces.get((patient, kind), ()))
+
+    def _trace(self, score: Score) -> None:
+        points = self._traces.setdefault((score.patient, score.kind), deque(maxlen=_MOST_TRACED))
+        points.append(Point(parse(score.at), score.score, score.band))
+        while points[0].at < points[-1].at - TRACE:
+            points.popleft()
+
+
+def _joined(told: Now, known: Now) -> Now:
+    """What was told, with what is newer than it."""
+    forgotten = parse(max(told.at, known.at)) - TOLD_AFTER
+    newest = _newest([*told.alerts, *known.alerts], _order)
+    alerts = tuple(one for one in newest if one.state not in ENDED or parse(one.at) > forgotten)
+    since = {**known.since, **told.since}
+    return replace(
+        told,
+        at=max(told.at, known.at),
+        alerts=alerts,
+        since={one.id: since[one.id] for one in alerts},
+        scores=tuple(_newest([*known.scores, *told.scores], lambda one: one.at)),
+    )
+
+
+def _newest(told: Iterable[_Told], order: Callable[[_Told], Any]) -> list[_Told]:
+    """Of each kind the newest, by kind; of two alike the later told."""
+    found: dict[str, _Told] = {}
+    for one in told:
+        known = found.get(one.kind)
+        if known is None or order(one) >= order(known):
+            found[one.kind] = one
+    return [found[kind] for kind in sorted(found)]
+
+
+def _order(alert: Alert) -> tuple[str, bool, int]:
+    """A kind's alerts follow each other; where two changes are of the same instant, the one that is open is newer."""
+    return (alert.at, alert.state not in ENDED, alert.sequence)

@@ -1,0 +1,78 @@
+"""The board's sentences in a language, its numbers and its clock."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from models.outputs import Text
+
+Language = Literal["da", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("da", "en")
+
+_FILE: Final = Path(__file__).with_name("phrases.toml")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """How things are said in one language, with the clock of one time zone."""
+
+    language: Language
+    zone: ZoneInfo
+    texts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, language: Language, zone: str) -> "Phrases":
+        """Those of a language."""
+        return cls(language, ZoneInfo(zone), _texts()[language])
+
+    def say(self, name: str, /, **parts: object) -> str:
+        """A sentence with its parts filled in."""
+        text: str = self.texts[name]
+        return text.format(**parts)
+
+    def word(self, table: str, name: str) -> str:
+        """What a code is called; the code itself where nobody named it."""
+        found: str = self.texts[table].get(name, name)
+        return found
+
+    def text(self, text: Text) -> str:
+        """A text of the service's in this language."""
+        return text.da if self.language == "da" else text.en
+
+    def clock(self, instant: int, now: int) -> str:
+        """``14:05``; with the date where it is not the day of ``now``. Instants in ms."""
+        at, today = self._local(instant), self._local(now)
+        if at.date() == today.date():
+            return f"{at:%H:%M}"
+        if at.date() == (today - timedelta(days=1)).date():
+            return self.say("yesterday", at=f"{at:%H:%M}")
+        return f"{at.day}.{at.month}. {at:%H:%M}" if self.language == "da" else f"{at.day} {at:%b %H:%M}"
+
+    def date(self, instant: int) -> str:
+        """Day and clock of an instant, in full."""
+        return f"{self._local(instant):%Y-%m-%d %H:%M}"
+
+    def percent(self, part: float) -> str:
+        """A probability, to the whole per cent; never a certainty that nobody has."""
+        if part < 0.01:
+            return "< 1 %"
+        return "> 99 %" if part > 0.99 else f"{part * 100:.0f} %"
+
+    def number(self, value: float, decimals: int) -> str:
+        """A value as it is written in this language."""
+        text = f"{value:.{decimals}f}"
+        return text.replace(".", ",") if self.language == "da" else text
+
+    def _local(self, instant: int) -> datetime:
+        return (_EPOCH + timedelta(milliseconds=instant)).astimezone(self.zone)
+
+
+@cache
+def _texts() -> Mapping[str, Any]:
+    return tomllib.loads(_FILE.read_text(encoding="utf-8"))

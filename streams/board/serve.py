@@ -1,0 +1,39 @@
+"""Run one board until SIGINT or SIGTERM."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from streams.board.web import STATIC, Board
+from streams.settings import Settings
+
+__all__ = ["STATIC", "serve"]
+
+#: Open streams never end by themselves.
+_GRACE_S = 3
+
+
+class _Server(uvicorn.Server):
+    """Ends with status 0 where somebody asked it to end; uvicorn's own would kill itself with the signal once more."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
+
+
+def serve(settings: Settings, port: int) -> None:
+    """Serve the board on 127.0.0.1."""
+    config = uvicorn.Config(
+        Board(settings).app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    _Server(config).run()

@@ -1,0 +1,93 @@
+"""What is shown of the house: lines in a language, who the patients are, and how far all of it can be trusted."""
+
+import time
+from typing import Any, Final
+
+from features.instants import parse
+from streams.board.feed import SILENT_S, Health
+from streams.board.house import House
+from streams.board.phrases import Language, Phrases
+from streams.board.row import Person, row
+from streams.now import Now
+from streams.pseudonym import PseudonymError, Pseudonyms
+from streams.settings import Settings
+
+_MAIN: Final = "infection-risk"
+
+
+class View:
+    """The house as people see it."""
+
+    def __init__(self, settings: Settings, house: House, health: Health) -> None:
+        self._house = house
+        self._health = health
+        self._pseudonyms = Pseudonyms.of(settings)
+        self._partitions = settings.partitions
+        self._phrases = {one: Phrases.of(one, settings.timezone) for one in ("da", "en")}
+
+    def phrases(self, language: Language) -> Phrases:
+        """The sentences of a language."""
+        return self._phrases[language]
+
+    def line(self, patient: str, language: Language) -> dict[str, Any] | None:
+        """A patient's row without the handle; ``None`` for who is not shown."""
+        now = self._house.patients.get(patient)
+        if now is None:
+            return None
+        found = row(now, self.person(now), self._house.trace(patient, _MAIN), self.clock(now), self._phrases[language])
+        return {**found, "now": None if self._is_live() else parse(now.at)}
+
+    def person(self, now: Now) -> Person:
+        """Who a patient is; where that is sealed under a key that this board has not, the pseudonym alone."""
+        if self._pseudonyms is None or now.sealed is None:
+            return Person(now.patient, now.name, now.bed)
+        try:
+            identifier = self._pseudonyms.unseal(now.sealed, now.patient)
+            name = now.name and self._pseudonyms.uncover("name", now.name, identifier)
+            return Person(identifier, name, now.bed and self._pseudonyms.uncover("bed", now.bed, identifier))
+        except PseudonymError:
+            return Person(now.patient, None, None)
+
+    def clock(self, now: Now) -> int:
+        """From when a patient's ages count (ms): the board's clock, and in a replay the patient's own."""
+        return time.time_ns() // 1_000_000 if self._is_live() else parse(now.at)
+
+    def wards(self) -> list[str]:
+        """The wards that somebody is on."""
+        return sorted({one.ward for one in self._house.patients.values() if one.ward})
+
+    def kinds(self) -> list[str]:
+        """The kinds of alert that somebody has."""
+        return sorted({alert.kind for one in self._house.patients.values() for alert in one.alerts})
+
+    def pulse(self, language: Language) -> dict[str, Any]:
+        """A sign of life, and what it is worth."""
+        return {"at": time.time_ns() // 1_000_000, "trust": self.trust(language)}
+
+    def trust(self, language: Language) -> dict[str, str]:
+        """One line on whether the board can be trusted now: ``state`` and ``text``."""
+        say, clock = self._phrases[language], time.time_ns() // 1_000_000
+        if self._health.lost is not None:
+            at = say.clock(int(self._health.lost * 1000), clock)
+            return {"state": "lost", "text": say.say("lost", at=at)}
+        if not self._health.ready:
+            return {"state": "loading", "text": say.say("loading", percent=int(self._health.part * 100))}
+        beats = self._house.beats
+        if not beats:
+            state = "lost" if time.time() - self._health.started > SILENT_S else "loading"
+            return {"state": state, "text": say.say("nobody_decides" if state == "lost" else "loading", percent=99)}
+        silent = [one for one in beats.values() if time.monotonic() - one.heard > SILENT_S]
+        if silent or (len(beats) < self._partitions and time.time() - self._health.started > SILENT_S):
+            since = say.clock(parse(min(one.at for one in silent or beats.values())), clock)
+            parts = len(silent) + self._partitions - len(beats)
+            return {"state": "late", "text": say.say("late", at=since, parts=parts, all=self._partitions)}
+        newest = max((one.at for one in self._house.patients.values()), default=None)
+        if newest is None:
+            return {"state": "ok", "text": say.say("ok_empty")}
+        return {
+            "state": "ok",
+            "text": say.say("ok" if self._is_live() else "replay", at=say.clock(parse(newest), clock)),
+        }
+
+    def _is_live(self) -> bool:
+        return all(one.live for one in self._house.beats.values())

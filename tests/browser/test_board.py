@@ -1,0 +1,141 @@
+"""The board as a nurse has it: real Kafka, a real worker, a real browser."""
+
+import re
+import uuid
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Hospital
+
+_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.fixture
+def patient(hospital: Hospital) -> str:
+    """Somebody with a name that no other test knows."""
+    found = f"p-{uuid.uuid4().hex[:8]}"
+    hospital.admit(found, name=f"Anna {found.upper()}", bed=found[-2:])
+    return found
+
+
+def line(page: Page, patient: str):
+    return page.locator("[data-handle]:not(template *)").filter(has_text=patient.upper())
+
+
+def test_a_critical_result_shows_on_the_page_by_itself(hospital, page, patient):
+    hospital.measure(patient, 7.2)
+    row = line(page, patient)
+    expect(row).to_contain_text("KRITISK", timeout=15_000)
+    expect(row).to_contain_text("7,2")
+    expect(row).to_contain_text("Ingen har svaret")
+
+
+def test_who_takes_an_alert_is_seen_on_every_board(hospital, page, chromium, patient):
+    hospital.measure(patient, 7.2)
+    other = chromium.new_context(locale="da-DK").new_page()
+    other.goto(f"{hospital.address}/ward")
+    row = line(page, patient)
+    row.get_by_role("button", name="Jeg tager den").first.click(timeout=15_000)
+    for board in (page, other):
+        expect(line(board, patient)).to_contain_text("demo tog den kl.", timeout=15_000)
+        expect(line(board, patient)).not_to_contain_text("Ingen har svaret")
+    other.context.close()
+
+
+def test_a_result_that_is_taken_back_is_said_aloud(hospital, page, patient):
+    hospital.measure(patient, 7.2)
+    expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
+    hospital.withdraw(patient)
+    expect(line(page, patient)).to_contain_text("Trukket tilbage kl.", timeout=15_000)
+
+
+def test_the_patients_page_tells_why_and_shows_what_was_measured(hospital, page, patient):
+    hospital.measure(patient, 5.1)
+    hospital.measure(patient, 7.2)
+    expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
+    hospital.settle()
+    line(page, patient).get_by_role("link").first.click()
+    expect(page.locator("h3", has_text="Kalium").first).to_be_visible(timeout=15_000)
+    expect(page.locator("body")).to_contain_text("1951-05-02")
+    expect(page.locator("body")).to_contain_text("7,2")
+    assert patient not in page.url
+    assert patient.upper() not in page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_breaks_a_rule_of_accessibility(hospital, chromium, patient, scheme):
+    hospital.measure(patient, 7.2)
+    context = chromium.new_context(locale="da-DK", color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{hospital.address}/ward")
+    expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
+    address = line(page, patient).get_by_role("link").first.get_attribute("href")
+    hospital.settle()
+    for path in ("/ward", str(address), "/handover", "/patient/nobody"):
+        page.goto(f"{hospital.address}{path}")
+        found = Axe().run(page, options=_WCAG)
+        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+    context.close()
+
+
+def test_an_alert_can_be_taken_by_keyboard_alone(hospital, page, patient):
+    hospital.measure(patient, 7.2)
+    row = line(page, patient)
+    expect(row).to_contain_text("KRITISK", timeout=15_000)
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if row.evaluate("(row) => row.contains(document.activeElement) && document.activeElement.value"):
+            break
+    page.keyboard.press("Enter")
+    expect(row).to_contain_text("demo tog den kl.", timeout=15_000)
+
+
+def test_names_are_text_whatever_stands_in_them(hospital, page):
+    name = f"x{uuid.uuid4().hex[:6]}"
+    hospital.admit(name, name=f"<img src=x onerror=alert(1)>{name.upper()}", bed="\u202e21", ward="<b>M2</b>")
+    hospital.measure(name, 7.2)
+    row = line(page, name)
+    expect(row).to_contain_text("KRITISK", timeout=15_000)
+    assert page.locator("img").count() == 0
+    assert page.locator("b", has_text=re.compile("^M2$")).count() == 0
+
+
+def test_a_page_of_a_patient_who_is_unknown_says_so(hospital, chromium: Browser):
+    page = chromium.new_page()
+    answer = page.goto(f"{hospital.address}/patient/nobody")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("body")).to_contain_text("Patienten er ikke på tavlen længere")
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_page_says_that_the_broker_is_gone_and_recovers_by_itself(hospital, page, faults, patient):
+    hospital.measure(patient, 7.2)
+    expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
+    hospital.broker.stop()
+    expect(page.locator("body")).to_contain_text("Ingen forbindelse til dataplatformen", timeout=30_000)
+    button = line(page, patient).get_by_role("button", name="Jeg tager den").first
+    expect(button).to_be_disabled()
+    hospital.broker.start()
+    expect(page.locator("body")).to_contain_text("Alt kører", timeout=90_000)
+    expect(button).to_be_enabled()
+    hospital.measure(patient, 7.9)
+    expect(line(page, patient)).to_contain_text("7,9", timeout=60_000)
+    button.click()
+    expect(line(page, patient)).to_contain_text("demo tog den kl.", timeout=30_000)
+
+
+@pytest.mark.slow
+def test_a_board_that_lost_its_service_greys_and_says_since_when(hospital, page, faults, patient):
+    expect(line(page, patient)).to_be_visible(timeout=15_000)
+    assert hospital.board is not None
+    hospital.board.kill()
+    hospital.board.wait()
+    expect(page.locator("body")).to_contain_text("Ikke opdateret siden", timeout=20_000)
+    hospital.open_board()
+    page.reload()
+    expect(page.locator("body")).to_contain_text("Alt kører", timeout=30_000)
+    faults.clear()  # the browser tells of each connection that was refused meanwhile

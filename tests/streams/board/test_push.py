@@ -1,0 +1,114 @@
+"""What an open board is told: all lines first, then whoever changed, the newest only, and a sign of life."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from streams.board.push import Hub
+
+
+class Ward:
+    """Patients whose lines are numbers that count up."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {"a": 1, "b": 1}
+        self.worked_out = 0
+        self.hub = Hub(self.line, lambda: sorted(self.lines), lambda language: {"at": 1, "language": language})
+
+    def line(self, patient: str, language: str) -> dict[str, Any] | None:
+        self.worked_out += 1
+        if patient not in self.lines:
+            return None
+        return {"ward": "M1" if patient == "a" else "M2", "n": self.lines[patient], "language": language}
+
+    def change(self, patient: str, number: int | None) -> None:
+        self.lines.pop(patient, None)
+        if number is not None:
+            self.lines[patient] = number
+        self.hub.changed(patient)
+
+    def open(self, ward: str = "", language: Any = "da") -> AsyncIterator[bytes]:
+        return self.hub.stream(language, ward, str.upper)
+
+
+async def told(stream: AsyncIterator[bytes], name: str = "rows") -> dict[str, Any]:
+    async for event in stream:
+        if event.startswith(f"event: {name}\n".encode()):
+            found: dict[str, Any] = orjson.loads(event.split(b"data: ", 1)[1])
+            return found
+    raise AssertionError("the stream ended")
+
+
+async def test_a_board_that_opens_is_told_all_lines_by_its_own_names():
+    found = await told(Ward().open())
+    assert found == {
+        "rows": [
+            {"handle": "A", "ward": "M1", "n": 1, "language": "da"},
+            {"handle": "B", "ward": "M2", "n": 1, "language": "da"},
+        ],
+        "gone": [],
+        "whole": True,
+    }
+
+
+async def test_then_it_is_told_who_changed_and_the_newest_alone():
+    ward = Ward()
+    stream = ward.open()
+    await told(stream)
+    for number in range(2, 50):
+        ward.change("a", number)
+    found = await told(stream)
+    assert ([one["n"] for one in found["rows"]], found["whole"]) == ([49], False)
+
+
+async def test_who_left_is_told_to_be_gone():
+    ward = Ward()
+    stream = ward.open()
+    await told(stream)
+    ward.change("a", None)
+    assert await told(stream) == {"rows": [], "gone": ["A"], "whole": False}
+
+
+async def test_a_board_of_one_ward_is_told_of_that_ward_and_of_who_is_moved_away():
+    ward = Ward()
+    stream = ward.open("M2")
+    assert [one["handle"] for one in (await told(stream))["rows"]] == ["B"]
+    ward.change("a", 2)
+    assert await told(stream) == {"rows": [], "gone": ["A"], "whole": False}
+
+
+async def test_a_line_is_worked_out_once_for_each_language_however_many_look():
+    ward = Ward()
+    streams = [ward.open(language=language) for language in ("da", "da", "da", "en")]
+    for stream in streams:
+        await told(stream)
+    assert ward.worked_out == 4
+    ward.change("a", 2)
+    for stream in streams:
+        assert (await told(stream))["rows"][0]["n"] == 2
+    assert ward.worked_out == 6
+
+
+async def test_every_message_is_followed_by_a_sign_of_life():
+    ward = Ward()
+    assert await told(ward.open(language="en"), "pulse") == {"at": 1, "language": "en"}
+
+
+async def test_a_board_that_is_closed_is_forgotten():
+    ward = Ward()
+    stream = ward.open()
+    await told(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert not ward.hub._clients
+
+
+async def test_many_changes_reach_many_boards_each_once():
+    ward = Ward()
+    streams = [ward.open() for _ in range(50)]
+    await asyncio.gather(*(told(stream) for stream in streams))
+    ward.change("a", 7)
+    ward.change("b", 8)
+    for found in await asyncio.gather(*(told(stream) for stream in streams)):
+        assert [one["n"] for one in found["rows"]] == [7, 8]

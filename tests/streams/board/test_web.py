@@ -1,0 +1,166 @@
+"""The board's pages over HTTP, with what the topics say made up: what needs no Kafka."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.outputs import Text
+from streams.board.web import Board
+from streams.settings import Settings
+from tests.streams.board.told import alert, score, shown
+
+CPR = "010203-1234"
+BAD = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def board() -> Board:
+    found = Board(Settings(kafka_bootstrap="127.0.0.1:1"))
+    told = alert(patient=CPR, title=Text(f"Infection {BAD}", f"Infektion {BAD}"), score=score(patient=CPR))
+    found.house.hear_now(
+        CPR, shown(patient=CPR, name=f"Anna {BAD}", birth_date="1951-05-02", alerts=(told,), since={told.id: told.at})
+    )
+    found.house.hear_now("p-2", shown(patient="p-2", ward="M3"))
+    return found
+
+
+@pytest.fixture
+def client(board: Board, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    async def nothing(*_: Any) -> None:
+        """There is no Kafka to write views to."""
+
+    monkeypatch.setattr("streams.board.access.Access.saw", nothing)
+    client = TestClient(board.app, base_url="http://127.0.0.1:8080", follow_redirects=False)
+    yield client
+    client.close()
+
+
+def handles(page: str) -> list[str]:
+    return re.findall(r'name="handle" value="([^"]+)"', page)
+
+
+def token(page: str) -> str:
+    (found, *_) = re.findall(r'name="token" value="([^"]+)"', page)
+    return str(found)
+
+
+def answer(client: TestClient, **fields: str) -> Any:
+    page = client.get("/ward").text
+    form = {"token": token(page), "handle": handles(page)[0], "alert": "infection-risk-a", "action": "acknowledge"}
+    headers = {"accept": "application/json"}
+    for name in ("origin", "sec-fetch-site"):
+        if name in fields:
+            headers[name] = fields.pop(name)
+    return client.post("/answer", data=form | fields, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/ward", "/handover", "/ward?ward=M2", "/nothing", "/patient/nobody"])
+def test_every_answer_carries_the_safe_headers_and_is_stored_nowhere(client, path):
+    headers = client.get(path).headers
+    assert "require-trusted-types-for 'script'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_pages_have_no_script_or_style_of_their_own(client):
+    page = client.get("/ward").text
+    assert not re.search(r"<script(?![^>]*(src=|application/json))", page)
+    assert " style=" not in page
+    assert not re.search(r"\son\w+=", page)
+
+
+def test_what_patients_are_called_is_text_and_nothing_else(client):
+    page = client.get("/ward").text
+    assert BAD not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_no_address_tells_who_a_patient_is(client):
+    page = client.get("/ward").text
+    addresses = re.findall(r'(?:href|action|src)="([^"]*)"', page)
+    assert addresses
+    assert not [one for one in addresses if CPR in one]
+
+
+def test_a_patients_handle_serves_its_session_alone(client, board):
+    page = client.get("/ward").text
+    (handle, *_) = handles(page)
+    assert client.get(f"/patient/{handle}").status_code == 200
+    other = TestClient(board.app, base_url="http://127.0.0.1:8080")
+    assert other.get(f"/patient/{handle}").status_code == 404
+    assert handle not in other.get("/ward").text
+
+
+def test_a_patient_has_a_page_with_the_identity_and_the_alert(client):
+    page = client.get(f"/patient/{handles(client.get('/ward').text)[0]}").text
+    assert CPR in page
+    assert "1951-05-02" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_list_can_be_narrowed_to_a_ward_a_kind_and_a_search(client):
+    def named(query: str) -> list[str]:
+        page = client.get(f"/handover{query}").text
+        return [name for name in ("1951", "p-2") if name in page]
+
+    assert named("") == ["1951", "p-2"]
+    assert named("?ward=M3") == ["p-2"]
+    assert named("?kind=infection-risk") == ["1951"]
+    assert named("?find=anna") == ["1951"]
+    assert named("?find=nobody") == []
+
+
+def test_the_language_is_danish_until_somebody_chooses_english(client):
+    assert '<html lang="da"' in client.get("/ward").text
+    page = client.get("/ward").text
+    client.post("/language", data={"language": "en", "back": "/ward", "token": token(page)})
+    assert '<html lang="en"' in client.get("/ward").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"token": "guessed"}, 403),
+        ({"token": ""}, 403),
+        ({"origin": "https://elsewhere.example"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"handle": "nobody"}, 404),
+        ({"alert": "nobody's"}, 404),
+        ({"action": "delete"}, 400),
+        ({"action": "dismiss"}, 400),
+    ],
+)
+def test_a_forged_or_useless_answer_is_refused_with_a_sentence(client, fields, status):
+    refused = answer(client, **fields)
+    assert refused.status_code == status
+    assert refused.json()["error"].endswith(".")
+
+
+def test_an_answer_to_an_alert_that_ended_meanwhile_is_refused(client, board):
+    page = client.get("/ward").text
+    board.house.hear_alert(alert("resolved", 2, 2, patient=CPR))
+    form = {"token": token(page), "handle": handles(page)[0], "alert": "infection-risk-a", "action": "acknowledge"}
+    assert client.post("/answer", data=form, headers={"accept": "application/json"}).status_code == 409
+
+
+@pytest.mark.parametrize("back", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", ""])
+def test_nobody_is_sent_to_another_site(client, back):
+    page = client.get("/ward").text
+    sent = client.post("/language", data={"language": "da", "back": back, "token": token(page)})
+    assert sent.headers["location"] == "/ward"
+
+
+def test_it_is_not_ready_before_it_has_read_everything(client):
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    assert "Indlæser" in client.get("/ward").text
+
+
+@pytest.mark.parametrize("handle", ["%00", "..%2f..%2fetc", "a" * 5000, "%ff%fe", "\u202eabc"])
+def test_whatever_stands_in_an_address_is_a_page_that_is_not_there(client, handle):
+    assert client.get(f"/patient/{handle}").status_code == 404
