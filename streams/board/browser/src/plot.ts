@@ -10,8 +10,10 @@ const HEIGHT = 150;
 const WIDEST = 720;
 /** The values' axis is as wide in every plot, so that the times stand above one another. */
 const AXIS = 52;
-/** A distance of so many times the usual one is a gap, unless it is shorter than an hour. */
+/** A distance of so many times the usual one is a gap; one below an hour never is, one above a day and a half always. */
 const GAP = 3;
+const SHORTEST = HOUR;
+const LONGEST = 36 * HOUR;
 const CHANCES = [0.1, 0.25, 0.5, 1];
 
 interface Point {
@@ -69,7 +71,7 @@ export class Plot {
     const ys: (number | null)[] = [];
     good.forEach((point, i) => {
       const step = steps[i - 1] ?? 0;
-      if (step > Math.max(HOUR, GAP * usual)) {
+      if (step > Math.min(LONGEST, Math.max(SHORTEST, GAP * usual))) {
         xs.push(point.t - step / 2);
         ys.push(null);
       }
