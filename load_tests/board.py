@@ -1,0 +1,205 @@
+"""`python -m load_tests.board`: many open boards on one process, and what they and their updates cost.
+
+A ward of made-up patients is shown; then alerts change, so many a second, and each board waits for each change. The
+time runs from the moment at which a change is handed to Kafka's client until a board's socket has it.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+import typer
+from aiokafka import AIOKafkaProducer
+from hdrh.histogram import HdrHistogram
+from rich.console import Console
+
+from features.instants import render
+from load_tests import machine, service, stage
+from load_tests.kafka import Bootstrap
+from load_tests.outcome import histogram
+from load_tests.overload import MIB, resident_mib
+from load_tests.service import ServiceError
+from models.outputs import Alert, Text, Trigger, encode
+from streams import kafka, now
+from streams.broker import free_port
+from streams.commands.plain import fail, plain_failures
+from streams.partitioner import partition_of
+from streams.settings import Settings
+from streams.topics import ALERTS, NOW
+
+_PATIENCE_S: Final = 60.0
+#: A change's title is the instant (ns) at which it was made.
+_MADE: Final = re.compile(rb'"what":"(\d{19})"')
+_TRIGGER: Final = Trigger("events", 0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """What open boards cost. Delays in ms; ``mib`` is what the process holds more with them open, at its peak."""
+
+    boards: int
+    rate: float
+    told: int
+    missed: int
+    median: float
+    p99: float
+    longest: float
+    mib: float
+    core: float
+
+
+def board(
+    boards: Annotated[int, typer.Option(min=1, help="Open boards.")] = 500,
+    beds: Annotated[int, typer.Option(min=1, help="Patients on each.")] = 60,
+    rate: Annotated[float, typer.Option(min=0.1, help="Changes a second, in all.")] = 10.0,
+    seconds: Annotated[int, typer.Option(min=1, help="For how long.")] = 60,
+    bootstrap: Bootstrap = None,
+    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+) -> None:
+    """Measure many open boards on one process."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console()
+    try:
+        with plain_failures(), stage.deployment(bootstrap, console) as settings:
+            about = machine.describe(settings)
+            with service.channels(settings):
+                found = asyncio.run(_measure(settings, boards, beds, rate, seconds))
+            console.print(
+                f"{found.boards} boards of {beds} beds, {rate:g} changes a second: {found.told:,} told, "
+                f"{found.missed} missed; median {found.median:.1f} ms, 99 % {found.p99:.1f} ms, longest "
+                f"{found.longest:.1f} ms; {found.mib:.0f} MiB more than with none, {found.core:.0%} of a core"
+            )
+    except ServiceError as error:
+        fail(error)
+    if out is not None:
+        out.write_bytes(orjson.dumps({"machine": about, "beds": beds, "seconds": seconds, **asdict(found)}))
+
+
+async def _measure(settings: Settings, boards: int, beds: int, rate: float, seconds: int) -> Boards:
+    producer = kafka.producer(settings)
+    await producer.start()
+    try:
+        for bed in range(beds):
+            shown = now.Now(patient=_name(bed), at=render(time.time_ns() // 1_000_000), ward="W", bed=str(bed))
+            await _send(settings, producer, NOW, _name(bed), now.encode(shown))
+        await producer.flush()
+        with _served(settings) as (port, pid):
+            await _ready(port)
+            before = resident_mib(pid)
+            delays = histogram()
+            readers = [asyncio.create_task(_read(port, delays)) for _ in range(boards)]
+            await asyncio.sleep(5.0)
+            started, used = time.monotonic(), _cpu(pid)
+            for number in range(round(rate * seconds)):
+                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+                await _send(settings, producer, ALERTS, _name(number % beds), _change(number, beds))
+            await asyncio.sleep(3.0)
+            core = (_cpu(pid) - used) / (time.monotonic() - started)
+            peak = resident_mib(pid, "VmHWM")
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+    finally:
+        await producer.stop()
+    told = delays.get_total_count()
+    median, p99, longest = (delays.get_value_at_percentile(one) / 1000 for one in (50, 99, 100))
+    missed = round(rate * seconds) * boards - told
+    return Boards(boards, rate, told, missed, median, p99, longest, peak - before, core)
+
+
+async def _read(port: int, delays: HdrHistogram) -> None:
+    """One open board: note the delay of each change that it is told."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=16 * MIB)
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
+    try:
+        while line := await reader.readuntil(b"\n"):
+            if line.startswith(b"data:"):
+                heard = time.time_ns()
+                for made in _MADE.findall(line):
+                    delays.record_value(max(1, (heard - int(made)) // 1000))
+    finally:
+        writer.close()
+
+
+async def _ready(port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            if b" 200 " in await reader.readline():
+                writer.close()
+                return
+            writer.close()
+        except OSError:
+            pass
+        await asyncio.sleep(0.2)
+    raise ServiceError("The board was not ready within a minute.")
+
+
+@contextmanager
+def _served(settings: Settings) -> Iterator[tuple[int, int]]:
+    """A board with these settings: its port and its process."""
+    port = free_port()
+    own = {"VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap, "VAGT_TOPIC_PREFIX": settings.topic_prefix}
+    command = [sys.executable, "-m", "streams.cli", "board", "--port", str(port)]
+    with (settings.data_dir / "board.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+    try:
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _send(settings: Settings, producer: AIOKafkaProducer, topic: str, patient: str, value: bytes) -> None:
+    key = patient.encode()
+    await producer.send(settings.topic(topic), value, key, partition=partition_of(key, settings.partitions))
+
+
+def _change(number: int, beds: int) -> bytes:
+    """A patient's alert changes, and says when."""
+    made = time.time_ns()
+    name = _name(number % beds)
+    title = Text(str(made), str(made))
+    return encode(
+        Alert(
+            id=f"{name}-alert",
+            sequence=1 + number // beds,
+            state="raised" if number < beds else "updated",
+            kind="news2",
+            severity="warning",
+            patient=name,
+            encounter=None,
+            ward="W",
+            at=render(made // 1_000_000),
+            title=title,
+            score=None,
+            evidence=(),
+            trigger=_TRIGGER,
+        )
+    )
+
+
+def _name(bed: int) -> str:
+    return f"board-{bed}"
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of processor time that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+if __name__ == "__main__":
+    typer.run(board)
