@@ -21,7 +21,7 @@ has_java() {
 }
 
 has_node() {
-    command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' >/dev/null 2>&1
+    command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0] < 18))' >/dev/null 2>&1
 }
 
 has_libgomp() {

@@ -2,6 +2,7 @@
 
 import { element, root, word } from "./page";
 import "./keys";
+import "./menu";
 import { matches, onFilter } from "./filter";
 import { Order } from "./order";
 import { RowView } from "./patch";

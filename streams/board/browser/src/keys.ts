@@ -43,23 +43,10 @@ const ACTIONS: Record<string, () => void> = {
 
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
-  if (event.key === "Escape") closeMenu(target);
   if (!on.checked || event.ctrlKey || event.altKey || event.metaKey || help.open) return;
   if (target.matches("input, select, textarea")) return;
   const action = ACTIONS[event.key];
   if (!action) return;
   event.preventDefault();
   action();
-});
-
-function closeMenu(from: HTMLElement): void {
-  const open = from.closest("details[open]");
-  open?.removeAttribute("open");
-  open?.querySelector("summary")?.focus();
-}
-
-// A click elsewhere closes a menu, as everywhere.
-document.addEventListener("pointerdown", (event) => {
-  for (const open of document.querySelectorAll("#rows details[open]"))
-    if (!open.contains(event.target as Node)) open.removeAttribute("open");
 });

@@ -3,6 +3,7 @@
 import { arrived } from "./answer";
 import { now, stamp } from "./clock";
 import { onTheme } from "./ink";
+import "./menu";
 import { element } from "./page";
 import { Plot } from "./plot";
 import type { Change, Row } from "./row";
