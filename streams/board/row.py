@@ -60,6 +60,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "who": who(now, person),
             "what": _what(first, band, main, say),
             "chance": _chance(main, trace, clock, say) if first is None or first.kind == _MAIN else "",
+            "infection": _chance(main, trace, clock, say),
             "facts": facts(first, say),
             "news2": _news2(scores.get("news2"), say),
             "need": _need(group, say),

@@ -1,6 +1,7 @@
 """What is shown of the house: lines in a language, who the patients are, and how far all of it can be trusted."""
 
 import time
+from collections import defaultdict
 from typing import Any, Final
 
 from features.instants import parse
@@ -59,6 +60,45 @@ class View:
     def kinds(self) -> list[str]:
         """The kinds of alert that somebody has."""
         return sorted({alert.kind for one in self._house.patients.values() for alert in one.alerts})
+
+    def rank(self, patient: str) -> tuple[bool, float]:
+        """Where a patient stands by the risk of infection: the highest first, who cannot be judged last."""
+        main = next((one for one in self._house.patients[patient].scores if one.kind == _MAIN), None)
+        return (main is None or main.abstained, 0.0 if main is None else -main.score)
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Each partition of the service, and how long ago it was heard."""
+        found = []
+        for number in range(self._partitions):
+            beat = self._house.beats.get(number)
+            silent = None if beat is None else int(time.monotonic() - beat.heard)
+            state = "lost" if silent is None else "late" if silent > SILENT_S else "ok"
+            found.append({"part": number, "state": state, "seconds": silent, "live": beat is None or beat.live})
+        return found
+
+    def models(self, language: Language) -> list[dict[str, Any]]:
+        """Each model and rule: its version, of how many patients it spoke, and of how many it cannot tell."""
+        say = self._phrases[language]
+        found: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
+        for now in self._house.patients.values():
+            for score in now.scores:
+                found[say.word("kinds", score.kind), *score.model].append(score.abstained)
+        return [
+            {"kind": kind, "model": model, "version": version, "patients": len(told), "unsure": sum(told)}
+            for (kind, model, version), told in sorted(found.items())
+        ]
+
+    def sources(self, language: Language) -> list[dict[str, Any]]:
+        """Each group of measurements: when the newest became known, and how many patients have any."""
+        say, clock = self._phrases[language], time.time_ns() // 1_000_000
+        known: dict[str, list[int]] = defaultdict(list)
+        for now in self._house.patients.values():
+            for group, (_, issued) in now.newest.items():
+                known[group].append(parse(issued))
+        return [
+            {"group": say.word("groups", group), "newest": say.clock(max(when), clock), "patients": len(when)}
+            for group, when in sorted(known.items())
+        ]
 
     def pulse(self, language: Language) -> dict[str, Any]:
         """A sign of life, and what it is worth."""

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +62,8 @@ class Board:
                 Route("/", self.home),
                 Route("/ward", self.ward),
                 Route("/handover", self.handover),
+                Route("/second-opinion", self.second_opinion),
+                Route("/service", self.service),
                 Route("/patient/{handle}", self.patient),
                 Route("/stream", self.stream),
                 Route("/answer", self.answer, methods=["POST"]),
@@ -117,7 +119,14 @@ class Board:
         """One line a patient, to be printed."""
         return await self._list(request, "handover")
 
-    async def _list(self, request: Request, name: str) -> Response:
+    async def second_opinion(self, request: Request) -> Response:
+        """All patients by their risk of infection, however low: to compare it with one's own judgement."""
+        return await self._list(request, "second", self._view.rank)
+
+    async def _list(
+        self, request: Request, name: str, rank: Callable[[str], tuple[Any, ...]] = lambda _: ()
+    ) -> Response:
+        """The lines that fit what is wanted, by rank, then by what needs doing."""
         language = self._language(request)
         wanted: dict[str, Any] = {key: request.query_params.get(key, "") for key in ("ward", "kind", "find")}
         session = session_of(request)
@@ -126,7 +135,7 @@ class Board:
             line = self._view.line(patient, language)
             if line is not None and _fits(line, wanted):
                 rows.append((patient, {"handle": self._names.handle(session, patient), **line}))
-        rows.sort(key=lambda one: one[1]["order"])
+        rows.sort(key=lambda one: (*rank(one[0]), one[1]["order"]))
         await self._access.saw(_DEMO["name"], _DEMO["role"], name, [patient for patient, _ in rows])
         say, clock = self._view.phrases(language), time.time_ns() // 1_000_000
         return self._page(
@@ -137,6 +146,17 @@ class Board:
             kinds=[{"kind": kind, "text": say.word("kinds", kind)} for kind in self._view.kinds()],
             printed=say.date(clock),
             **wanted,
+        )
+
+    async def service(self, request: Request) -> Response:
+        """How the service is: its parts, its models, its sources."""
+        language = self._language(request)
+        return self._page(
+            request,
+            "service",
+            parts=self._view.parts(),
+            models=self._view.models(language),
+            sources=self._view.sources(language),
         )
 
     async def patient(self, request: Request) -> Response:

@@ -47,6 +47,7 @@ def test_it_says_how_bad_who_what_why_since_when_and_how_fresh():
         "who": "A. Jensen 1951",
         "what": "Mulig infektion",
         "chance": "34 % ↗ (12 % kl. 10:00)",
+        "infection": "34 % ↗ (12 % kl. 10:00)",
         "facts": "Laktat 3,1 mmol/L ↗ · Laktat 3,1 mmol/L ↗ · Laktat 3,1 mmol/L ↗",
         "news2": "",
         "need": "Ingen har svaret",

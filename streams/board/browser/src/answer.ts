@@ -29,6 +29,11 @@ export function arrived(id: string, sequence: number): void {
   if (waiting && sequence > waiting.sequence) finish(id, "");
 }
 
+/** Takes back what was said of an earlier answer. */
+export function silence(box: HTMLElement): void {
+  if (box.dataset["pending"] === undefined) tell(box, "");
+}
+
 export function refresh(fields: HTMLFieldSetElement): void {
   fields.disabled = reason !== "" || fields.closest<HTMLElement>("[data-box]")?.dataset["pending"] !== undefined;
   fields.title = reason;

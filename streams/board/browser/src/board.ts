@@ -70,7 +70,10 @@ function add(handle: string): RowView {
 
 function tell(news: RowView[]): void {
   if (news.length === 0) return;
-  const named = news.slice(0, SPOKEN).map(({ row, mark }) => `${row?.f["place"] ?? ""} ${row?.f["band"] ?? ""} ${row?.f["what"] ?? ""}, ${word(`spoken_${mark}`)}`);
+  const named = news.slice(0, SPOKEN).map(({ row, mark }) => {
+    const { place, band, what, changed } = row?.f ?? {};
+    return mark === "withdrawn" ? `${place}: ${changed}` : `${place} ${band} ${what}, ${word(`mark_${mark}`)}`;
+  });
   if (news.length > SPOKEN) named.push(word("and_more", { n: news.length - SPOKEN }));
   say(named.join("; "));
 }

@@ -1,6 +1,6 @@
 /** One patient's row: made from the page's template, and changed text by text. */
 
-import { arrived, refresh } from "./answer";
+import { arrived, refresh, silence } from "./answer";
 import { distance, now } from "./clock";
 import { element, word } from "./page";
 import type { Row } from "./row";
@@ -66,7 +66,7 @@ export class RowView {
     const alerts = this.row?.alerts ?? [];
     const marked = alerts.find((alert) => markOf(alert) !== "");
     this.mark = marked ? markOf(marked) : "";
-    const text = this.mark === "withdrawn" ? word("mark_withdrawn", { title: marked?.title ?? "" }) : this.mark && word(`mark_${this.mark}`);
+    const text = this.mark && word(`mark_${this.mark}`);
     const tag = this.item.querySelector<HTMLElement>("[data-mark]");
     if (!tag || tag.textContent === text) return;
     tag.textContent = text;
@@ -95,7 +95,10 @@ export class RowView {
     delete this.item.dataset["gone"];
     fields.hidden = !alert?.answerable;
     if (!alert) return;
-    if (this.item.dataset["sequence"] !== String(alert.sequence)) this.item.dataset["sequence"] = String(alert.sequence);
+    if (this.item.dataset["sequence"] !== String(alert.sequence)) {
+      this.item.dataset["sequence"] = String(alert.sequence);
+      silence(this.item);
+    }
     for (const input of fields.querySelectorAll<HTMLInputElement>("input[name=alert]")) if (input.value !== alert.id) input.value = alert.id;
     const take = fields.querySelector<HTMLElement>("form.take");
     const reopen = fields.querySelector<HTMLElement>("form.reopen");

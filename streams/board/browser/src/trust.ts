@@ -25,14 +25,16 @@ export function beat(pulse: Pulse): void {
 function show(): void {
   const silent = Date.now() - heard > SILENT_MS;
   const state = silent ? "lost" : trust.state;
-  const said = silent ? word("not_updated_since", { time: seconds(heardAt) }) : trust.text;
+  const held = state === "lost" || state === "loading";
+  const sentence = silent ? word("not_updated_since", { time: seconds(heardAt) }) : trust.text;
+  const said = held ? `${sentence}. ${word("answers_off")}` : sentence;
   if (text.textContent !== said) text.textContent = said;
   if (line.dataset["state"] === state && root.dataset["trust"] === state) return;
   const before = root.dataset["trust"];
   line.dataset["state"] = state;
   line.querySelector("use")?.setAttribute("href", `#trust-${state}`);
   root.dataset["trust"] = state;
-  hold(state === "lost" || state === "loading" ? `${said}. ${word("answers_off")}` : "");
+  hold(held ? said : "");
   if (before !== undefined) say(said);
 }
 
