@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     pseudonym_old_keys_file: Path | None = None
     #: Where `vagt board` listens.
     board_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    #: What the boards' sessions are signed with: the same for all behind one balancer. Without it each has its own, and
+    #: pages that were open before it started again have to be loaded again.
+    board_secret: SecretStr | None = None
+    board_secret_file: Path | None = None
     #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
     archive: str | None = None
     #: For how long the topics keep what is in them.

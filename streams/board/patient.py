@@ -33,7 +33,7 @@ def identity(now: Now, person: Person, clock: int, say: Phrases) -> dict[str, st
     age = stay.age_years(clock)
     return {
         "name": person.name or "",
-        "born": now.birth_date or "",
+        "born": "" if now.birth_date is None else say.day(now.birth_date),
         "id": person.identifier,
         "age": "" if age is None else say.say("years", age=age),
         "sex": say.say(now.sex) if now.sex in {"male", "female"} else "",

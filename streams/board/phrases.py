@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -54,9 +54,14 @@ class Phrases:
             return self.say("yesterday", at=f"{at:%H:%M}")
         return f"{at.day}.{at.month}. {at:%H:%M}" if self.language == "da" else f"{at.day} {at:%b %H:%M}"
 
-    def date(self, instant: int) -> str:
+    def stamp(self, instant: int) -> str:
         """Day and clock of an instant, in full."""
         return f"{self._local(instant):%Y-%m-%d %H:%M}"
+
+    def day(self, text: str) -> str:
+        """A calendar day (ISO 8601) as people write it: ``02.05.1951``, ``2 May 1951``."""
+        day = date.fromisoformat(text)
+        return f"{day:%d.%m.%Y}" if self.language == "da" else f"{day.day} {day:%b %Y}"
 
     def percent(self, part: float) -> str:
         """A probability, to the whole per cent; never a certainty that nobody has."""

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from streams.board.pages import Pages
 from streams.board.phrases import Language
 from streams.board.push import Hub
 from streams.board.view import View
+from streams.secret import secret
 from streams.settings import Settings
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -43,16 +45,20 @@ _DEMO: Final = {"name": "demo", "role": "nurse"}
 
 
 class Board:
-    """One board process: what it knows, and what it answers to requests."""
+    """One board process: what it knows, and what it answers to requests.
+
+    Raises:
+        SecurityError: see ``_key``.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        secret = secrets.token_bytes(32)
+        key = _key(settings)
         self.house = House()
         self._feed = Feed(settings, self.house)
         self._view = View(settings, self.house, self._feed.health)
         self._hub = Hub(self._view.line, lambda: list(self.house.patients), self._view.pulse)
         self.house.changed = self._hub.changed
-        self._names = Names(secret)
+        self._names = Names(key)
         self._answers = Answers(settings)
         self._access = Access(settings)
         self._histories = Histories(settings)
@@ -76,7 +82,7 @@ class Board:
                 Middleware(SafeHeaders),
                 Middleware(
                     SessionMiddleware,
-                    secret_key=secret.hex(),
+                    secret_key=key.hex(),
                     session_cookie="vagt",
                     max_age=_SESSION_S,
                     same_site="strict",
@@ -112,7 +118,7 @@ class Board:
         return RedirectResponse("/ward", 303)
 
     async def ward(self, request: Request) -> Response:
-        """All patients, or those of a ward or with an alert of a kind; found by a search."""
+        """All patients, or those of a ward or with an alert of a kind. A search stays in the page: it has names."""
         return await self._list(request, "ward")
 
     async def handover(self, request: Request) -> Response:
@@ -128,7 +134,7 @@ class Board:
     ) -> Response:
         """The lines that fit what is wanted, by rank, then by what needs doing."""
         language = self._language(request)
-        wanted: dict[str, Any] = {key: request.query_params.get(key, "") for key in ("ward", "kind", "find")}
+        wanted: dict[str, Any] = {key: request.query_params.get(key, "") for key in ("ward", "kind")}
         session = session_of(request)
         rows = []
         for patient in list(self.house.patients):
@@ -144,7 +150,7 @@ class Board:
             rows=[line for _, line in rows],
             wards=self._view.wards(),
             kinds=[{"kind": kind, "text": say.word("kinds", kind)} for kind in self._view.kinds()],
-            printed=say.date(clock),
+            printed=say.stamp(clock),
             **wanted,
         )
 
@@ -276,12 +282,19 @@ class Board:
         )
 
 
+def _key(settings: Settings) -> bytes:
+    """What sessions, tokens and handles rest on.
+
+    Raises:
+        SecurityError: the secret's file cannot be read.
+    """
+    if settings.board_secret is None and settings.board_secret_file is None:
+        return secrets.token_bytes(32)
+    return sha256(b"vagt board\0" + secret(settings.board_secret, settings.board_secret_file).encode()).digest()
+
+
 def _fits(line: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return (
-        wanted["ward"] in ("", line["ward"])
-        and (not wanted["kind"] or wanted["kind"] in line["kinds"])
-        and wanted["find"].lower() in line["find"]
-    )
+    return wanted["ward"] in ("", line["ward"]) and (not wanted["kind"] or wanted["kind"] in line["kinds"])
 
 
 def _wants_json(request: Request) -> bool:

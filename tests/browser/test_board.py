@@ -58,7 +58,7 @@ def test_the_patients_page_tells_why_and_shows_what_was_measured(hospital, page,
     hospital.settle()
     line(page, patient).get_by_role("link").first.click()
     expect(page.locator("h3", has_text="Kalium").first).to_be_visible(timeout=15_000)
-    expect(page.locator("body")).to_contain_text("1951-05-02")
+    expect(page.locator("body")).to_contain_text("02.05.1951")
     expect(page.locator("body")).to_contain_text("7,2")
     assert patient not in page.url
     assert patient.upper() not in page.title()

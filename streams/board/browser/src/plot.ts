@@ -101,7 +101,7 @@ export class Plot {
     };
     return {
       ...this.#size(),
-      padding: [10, 10, 0, 0],
+      padding: [10, 24, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1_000), zone),
