@@ -62,7 +62,10 @@ def test_the_image_runs_as_nobody_in_particular_from_locked_packages():
     lines = ROOT.joinpath("deploy", "Dockerfile").read_text()
     assert re.search(r"^USER 10001:10001$", lines, re.MULTILINE)
     assert "--require-hashes" in lines
-    assert set(re.findall(r"^FROM (\S+)", lines, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
+    assert "npm ci" in lines
+    images = re.findall(r"^FROM (\S+)", lines, re.MULTILINE)
+    assert set(images) == {"python:3.11-slim-bookworm", "node:22-bookworm-slim"}
+    assert images[-1] == "python:3.11-slim-bookworm"  # Node.js builds the pages and stays behind
 
 
 def test_in_compose_nothing_is_writable_but_what_is_named_and_nobody_gains_rights():
