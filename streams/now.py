@@ -102,9 +102,9 @@ class News:
     since: dict[str, str] = field(default_factory=dict)
     begins: bool = False
 
-    def hear(self, record: Record, scores: Iterable[Score], alerts: Iterable[Alert]) -> None:
-        """Take in what one decision said, and the patient's record after it."""
-        if is_gone(record):
+    def hear(self, record: Record | None, scores: Iterable[Score], alerts: Iterable[Alert]) -> None:
+        """Take in what one decision said, and the patient's record after it; ``None``: it was erased."""
+        if record is None or is_gone(record):
             self.scores, self.alerts, self.since, self.begins = {}, {}, {}, True
             return
         self.scores |= {one.kind: one for one in scores if not one.shadow}

@@ -152,7 +152,7 @@ class Shard:
             elif before is None and record.subject is not None:
                 self._identities[record.subject] = patient
             self._changed[patient] = record
-            self._news.setdefault(patient, News()).hear(record or _NEW, scores, alerts)
+            self._news.setdefault(patient, News()).hear(record, scores, alerts)
         self._audited, line = self._audited.then(entry)
         self._lines.append(line)
         self.decided = offset + 1

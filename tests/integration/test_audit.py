@@ -16,6 +16,7 @@ from streams.audit import Entry
 from streams.records import audited, events
 from streams.rejudge import Comparison, Span, compare
 from streams.terms import Terms
+from streams.topics import NOW_KEY
 from tests.integration.patients import START, ward
 from tests.integration.service import PARTITIONS, Service, running
 
@@ -96,6 +97,7 @@ def test_an_erased_patient_leaves_the_state_the_changelog_and_the_audits_names(s
     patient = next(name for name, states in last.items() if set(states.values()) - ENDED)
     subjects = _subjects(service)
     assert patient in subjects.values()
+    assert patient in service.shown()
 
     status, answer = service.vagt("erase", "--yes", said=f"{patient}\n")
     assert (status, patient in answer) == (0, False)
@@ -104,6 +106,8 @@ def test_an_erased_patient_leaves_the_state_the_changelog_and_the_audits_names(s
     assert sorted({*subjects.values()} - {*_subjects(service).values()}) == [patient]
     changelog = {one.key: one.value for one in service.read("vagt-patients-changelog")}
     assert changelog[patient.encode()] is None
+    assert changelog[NOW_KEY + patient.encode()] is None
+    assert patient not in service.shown()
     newest = {one["id"]: one["state"] for one in service.alerts()[patient]}
     assert newest.keys() == last[patient].keys()
     assert newest == {alert: state if state in ENDED else "expired" for alert, state in last[patient].items()}
@@ -116,6 +120,7 @@ def test_an_erased_patient_leaves_the_state_the_changelog_and_the_audits_names(s
     service.settle()
     changelog = {one.key: one.value for one in service.read("vagt-patients-changelog")}
     assert decode(changelog[patient.encode()]).series == {}
+    assert service.shown()[patient]["alerts"] == []
     assert [one.differing or one.flaws for one in compared(service)] == [[]] * PARTITIONS
 
 

@@ -110,6 +110,17 @@ def test_who_comes_back_is_shown_again():
     assert ward.look(encounter("admit", 3, ward="OUH-M3")).ward == "OUH-M3"
 
 
+def test_nothing_of_who_was_erased_is_shown_when_somebody_comes_under_that_name():
+    ward = Ward()
+    before = ward.look(ADMITTED, heart(80, 1))
+    news = News()
+    news.hear(None, (), before.alerts)
+    record = step(GAUGE, Record(), PATIENT, [heart(40, 9)], Place("events", 0, 1)).record
+    news.hear(record, (), ())
+    shown = now.now(before, PATIENT, record, news, ANALYTES)
+    assert shown == Now(patient=PATIENT, at=at(9), newest={"vital": (at(9), at(9))})
+
+
 def test_an_answer_shows_with_its_alert():
     ward = Ward()
     raised = ward.look(ADMITTED, heart(80, 1))
