@@ -93,24 +93,29 @@ decode: Final = msgspec.json.Decoder(Now).decode
 class News:
     """What was said of a patient since that was last shown, the newest of each kind.
 
-    ``since`` is when each alert was first heard of, by its id; ``begins`` says that the patient was not to be shown in
-    between: what was shown before is forgotten.
+    ``since`` is when the alert of each kind was first heard of, and ``others`` are the kinds that spoke of another
+    alert before. ``begins`` says that the patient was not to be shown in between: what was shown before is forgotten.
     """
 
     scores: dict[str, Score] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     since: dict[str, str] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
     begins: bool = False
 
     def hear(self, record: Record | None, scores: Iterable[Score], alerts: Iterable[Alert]) -> None:
         """Take in what one decision said, and the patient's record after it; ``None``: it was erased."""
         if record is None or is_gone(record):
-            self.scores, self.alerts, self.since, self.begins = {}, {}, {}, True
+            self.scores, self.alerts, self.since, self.others, self.begins = {}, {}, {}, set(), True
             return
         self.scores |= {one.kind: one for one in scores if not one.shadow}
         for one in alerts:
+            known = self.alerts.get(one.kind)
+            if known is None or known.id != one.id:
+                self.since[one.kind] = one.at
+                if known is not None:
+                    self.others.add(one.kind)
             self.alerts[one.kind] = one
-            self.since.setdefault(one.id, one.at)
 
 
 def is_gone(record: Record) -> bool:
@@ -133,7 +138,11 @@ def now(before: Now | None, patient: str, record: Record, news: News, analytes: 
         for _, one in sorted((known | news.alerts).items())
         if one.state not in ENDED or parse(one.at) > record.now - TOLD_AFTER
     ]
-    since = news.since | ({} if before is None else dict(before.since))
+    since = {} if before is None else dict(before.since)
+    for kind, at in news.since.items():
+        alert = news.alerts[kind]
+        if kind in news.others or kind not in known or known[kind].id != alert.id:
+            since[alert.id] = at
     scores = {} if before is None else {one.kind: one for one in before.scores}
     scores |= {kind: Standing.of(one) for kind, one in news.scores.items()}
     return Now(

@@ -195,9 +195,17 @@ def _judge_shown(verdict: Verdict, expected: Expected, found: Iterable[Source]) 
     for patient in expected.shown.keys() | newest.keys():
         value = newest.get(patient)
         shown = None if value is None else structs.replace(now.decode(value), record=None)
-        if shown != expected.shown.get(patient):
-            verdict.fault("shown otherwise", patient)
+        wanted = expected.shown.get(patient)
+        if shown != wanted:
+            verdict.fault("shown otherwise", (patient, _differing(shown, wanted)))
     verdict.compared["patients shown"] = sum(one is not None for one in expected.shown.values())
+
+
+def _differing(shown: now.Now | None, wanted: now.Now | None) -> str:
+    """Where two views of a patient differ."""
+    if shown is None or wanted is None:
+        return f"{'not ' if shown is None else ''}shown"
+    return ", ".join(name for name in shown.__struct_fields__ if getattr(shown, name) != getattr(wanted, name))
 
 
 def _moved(one: Source) -> bool:

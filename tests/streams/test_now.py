@@ -1,14 +1,18 @@
 """What is shown of a patient, from what was decided."""
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from features.catalogue import catalogue
 from features.events import Event
+from features.instants import parse
 from features.record import Record
 from models.step import Decider, Place, step
 from streams import now
 from streams.now import News, Now
 from tests.builders import PATIENT, at, encounter, feedback, observation
+from tests.streams.board.told import alert
 from tests.world import Gauge
 
 ANALYTES = catalogue().analytes
@@ -147,3 +151,21 @@ def test_the_stored_form_reads_back_as_it_was():
     assert now.decode(now.encode(shown)) == shown
     placed = msgspec.structs.replace(shown, record=now.Place(1, 7))
     assert now.decode(now.encode(placed)).record == now.Place(1, 7)
+
+
+@given(
+    told=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["raised", "resolved"])), min_size=1, max_size=8),
+    ends=st.sets(st.integers(0, 7)),
+)
+def test_whichever_alert_of_a_kind_was_told_when_shows_the_same_however_it_was_batched(told, ends):
+    said = [alert(state, hour=hour, id=name) for hour, (name, state) in enumerate(told)]
+    single, batched, news = None, None, News()
+    for position, one in enumerate(said):
+        record = Record(now=parse(one.at))
+        alone = News()
+        alone.hear(record, (), [one])
+        single = now.now(single, PATIENT, record, alone, ANALYTES)
+        news.hear(record, (), [one])
+        if position in ends or one is said[-1]:
+            batched, news = now.now(batched, PATIENT, record, news, ANALYTES), News()
+    assert batched == single
