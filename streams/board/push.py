@@ -6,6 +6,7 @@ looks at it; the patient's handle alone is the viewer's own.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -63,18 +64,21 @@ class Hub:
         self._clients.add(client)
         try:
             yield _RETRY
+            clock = asyncio.get_running_loop().time
+            flushed = pulsed = -PULSE_S
             while True:
                 if client.whole or client.waiting:
+                    flushed = clock()
                     yield self._rows(client, handle)
-                yield _event(b"pulse", orjson.dumps(self._pulse(language)))
-                try:
-                    async with asyncio.timeout(PULSE_S):
+                if clock() >= pulsed + PULSE_S:
+                    pulsed = clock()
+                    yield _event(b"pulse", orjson.dumps(self._pulse(language)))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, pulsed + PULSE_S - clock())):
                         while not client.waiting:
                             client.woken.clear()
                             await client.woken.wait()
-                    await asyncio.sleep(_FLUSH_S)
-                except TimeoutError:
-                    pass
+                        await asyncio.sleep(max(0.0, flushed + _FLUSH_S - clock()))
         finally:
             self._clients.discard(client)
 

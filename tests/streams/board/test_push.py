@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from streams.board import push
 from streams.board.push import Hub
 
 
@@ -91,9 +92,15 @@ async def test_a_line_is_worked_out_once_for_each_language_however_many_look():
     assert ward.worked_out == 6
 
 
-async def test_every_message_is_followed_by_a_sign_of_life():
+async def test_a_sign_of_life_comes_at_once_and_then_whether_anything_changes_or_not(monkeypatch):
+    monkeypatch.setattr(push, "PULSE_S", 0.05)
     ward = Ward()
-    assert await told(ward.open(language="en"), "pulse") == {"at": 1, "language": "en"}
+    stream = ward.open(language="en")
+    for _ in range(3):
+        assert await told(stream, "pulse") == {"at": 1, "language": "en"}
+    for number in range(3):
+        ward.change("a", number)
+        assert await told(stream, "pulse") == {"at": 1, "language": "en"}
 
 
 async def test_a_board_that_is_closed_is_forgotten():
