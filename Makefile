@@ -12,7 +12,7 @@ run: .venv/.installed $(BOARD)
 	@exec $(BIN)/vagt up --demo $(if $(DATA),--data "$(DATA)")
 
 # Three at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
-test: lint $(BOARD) .venv/.browser
+test: lint .venv/.browser
 	$(BIN)/pytest -n 3
 
 # What waits for minutes: brokers that are away, workers that fall silent, two releases side by side.

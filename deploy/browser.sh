@@ -2,6 +2,7 @@
 # Sees to the browser that the board's tests drive: Debian's Chromium. Installs it where it may, and says in one sentence
 # what to install where it may not.
 set -euo pipefail
+. "$(dirname "$0")/debian.sh"
 
 has_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null
@@ -13,15 +14,7 @@ ask_and_leave() {
 }
 
 if ! has_chromium; then
-    root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || ask_and_leave
-        root=(sudo -n)
-    fi
-    command -v apt-get >/dev/null || ask_and_leave
-    echo "Installing chromium"
-    apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    "${apt[@]}" update || true
+    prepare_apt chromium
     "${apt[@]}" install --yes --no-install-recommends chromium fonts-dejavu-core >/dev/null || ask_and_leave
     has_chromium || ask_and_leave
 fi

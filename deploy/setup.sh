@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sees to what Vagt needs of the machine: Python 3.11 or newer, Java 17 or newer and Maven (the embedded broker), Node.js
-# 18 or newer with npm (the board's pages are built with it), and libgomp (LightGBM). Installs what is missing where it may, says in one sentence what to install where it may not,
-# and makes the virtual environment .venv.
+# 18 or newer with npm (the board's pages are built with it), and libgomp (LightGBM). Installs what is missing where it
+# may, says in one sentence what to install where it may not, and makes the virtual environment .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. deploy/debian.sh
 
 find_python() {
     for python in python3.11 python3.12 python3.13 python3; do
@@ -44,15 +45,7 @@ ask_and_leave() {
 
 list_missing
 if [ ${#missing[@]} -gt 0 ]; then
-    root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || ask_and_leave
-        root=(sudo -n)
-    fi
-    command -v apt-get >/dev/null || ask_and_leave
-    echo "Installing ${missing[*]}"
-    apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    "${apt[@]}" update || true
+    prepare_apt "${missing[@]}"
     packages=("${missing[@]}")
     if [ -z "$(apt-cache madison openjdk-17-jre-headless 2>/dev/null)" ]; then
         packages=("${missing[@]/openjdk-17-jre-headless/default-jre-headless}")

@@ -133,11 +133,7 @@ def now(before: Now | None, patient: str, record: Record, news: News, analytes: 
     if news.begins:
         before = None
     known = {} if before is None else {one.kind: one for one in before.alerts}
-    alerts = [
-        one
-        for _, one in sorted((known | news.alerts).items())
-        if one.state not in ENDED or parse(one.at) > record.now - TOLD_AFTER
-    ]
+    alerts = still_told((one for _, one in sorted((known | news.alerts).items())), record.now)
     since = {} if before is None else dict(before.since)
     for kind, at in news.since.items():
         alert = news.alerts[kind]
@@ -160,10 +156,15 @@ def now(before: Now | None, patient: str, record: Record, news: News, analytes: 
         discharged=_rendered(stay.discharged),
         newest=_newest(record, analytes),
         scores=tuple(scores[kind] for kind in sorted(scores)),
-        alerts=tuple(alerts),
+        alerts=alerts,
         since={one.id: since[one.id] for one in alerts},
         sealed=record.sealed,
     )
+
+
+def still_told(alerts: Iterable[Alert], instant: int) -> tuple[Alert, ...]:
+    """Those that are open at an instant (ms), or ended not long before it."""
+    return tuple(one for one in alerts if one.state not in ENDED or parse(one.at) > instant - TOLD_AFTER)
 
 
 def _newest(record: Record, analytes: Mapping[str, Analyte]) -> dict[str, tuple[str, str]]:

@@ -5,16 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 from features.events import Feedback
 from features.instants import HOUR, render
 from models.lifecycle import ENDED
-from streams import kafka
+from streams.board.outlet import Outlet
 from streams.now import Now
 from streams.partitioner import partition_of
-from streams.settings import Settings
 from streams.topics import EVENTS
 
 #: How long a snooze may be, by the names of ISO 8601.
@@ -78,31 +76,11 @@ def _id(given: str | None) -> str:
         return f"board-{uuid.uuid4()}"
 
 
-class Answers:
-    """Writes answers."""
+async def give(outlet: Outlet, partitions: int, feedback: Mapping[str, Any]) -> None:
+    """Write feedback to ``events``, of so many partitions, and wait until the broker has it.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._producer: AIOKafkaProducer | None = None
-
-    async def give(self, now: Now, form: Mapping[str, str], by: str, clock: int) -> str:
-        """Write an answer, and return its id once the broker has it.
-
-        Raises:
-            AnswerError: see ``item``.
-            KafkaError, OSError: the broker does not take it.
-        """
-        found = item(form, now, by, clock)
-        if self._producer is None:
-            producer = kafka.producer(self._settings, request_timeout_ms=5_000)
-            await producer.start()
-            self._producer = producer
-        key = found["patient"].encode()
-        partition = partition_of(key, self._settings.partitions)
-        await self._producer.send_and_wait(self._settings.topic(EVENTS), orjson.dumps(found), key, partition=partition)
-        return str(found["id"])
-
-    async def close(self) -> None:
-        """Let go of the broker."""
-        if self._producer is not None:
-            await self._producer.stop()
+    Raises:
+        KafkaError, OSError: the broker does not take it.
+    """
+    key = feedback["patient"].encode()
+    await (await outlet.send(EVENTS, orjson.dumps(feedback), key, partition_of(key, partitions)))

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from features.instants import HOUR, parse
 from models.lifecycle import ENDED
 from models.outputs import Alert, Score
-from streams.now import TOLD_AFTER, Now, Standing
+from streams.now import Now, Standing, still_told
 
 #: Scores of a model that are kept for its course: those of a day, and not more than so many.
 TRACE: Final = 24 * HOUR
@@ -101,9 +101,7 @@ class House:
 
 def _joined(told: Now, known: Now) -> Now:
     """What was told, with what is newer than it."""
-    forgotten = parse(max(told.at, known.at)) - TOLD_AFTER
-    newest = _newest([*told.alerts, *known.alerts], _order)
-    alerts = tuple(one for one in newest if one.state not in ENDED or parse(one.at) > forgotten)
+    alerts = still_told(_newest([*told.alerts, *known.alerts], _order), parse(max(told.at, known.at)))
     since = {**known.since, **told.since}
     return replace(
         told,

@@ -12,7 +12,7 @@ from models.outputs import Alert
 from models.words import amount
 from streams.board.house import Point
 from streams.board.phrases import Phrases
-from streams.board.row import Person, answerable, fact, is_shown
+from streams.board.row import Person, answered, brief, fact, is_shown
 from streams.now import Now, Standing
 
 #: What NEWS2 rests on, in the order of its chart.
@@ -112,35 +112,15 @@ def _alert(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
     reasons = () if alert.score is None else alert.score.reasons
     held = alert.suppressed
     return {
-        "id": alert.id,
-        "sequence": alert.sequence,
-        "kind": alert.kind,
-        "severity": alert.severity,
-        "state": alert.state,
+        **brief(alert, say),
         "state_text": say.word("states", alert.state),
-        "title": say.text(alert.title),
         "since": say.clock(parse(now.since.get(alert.id, alert.at)), clock),
         "at": say.clock(parse(alert.at), clock),
         "reasons": [fact(one, say) for one in reasons if one.feature != "rest" and one.text is not None],
         "suppressed": "" if held is None else say.say("held_back", reason=say.word("held", held.reason)),
-        "answer": _answer(alert, clock, say),
-        "answerable": answerable(alert),
+        "answer": answered(alert, clock, say),
         "history": [],
     }
-
-
-def _answer(alert: Alert, clock: int, say: Phrases) -> str:
-    answer = alert.answer
-    if answer is None:
-        return ""
-    by, at = (answer.by or "?").rpartition("/")[2], say.clock(parse(answer.at), clock)
-    if alert.state == "acknowledged":
-        return say.say("taken", by=by, at=at)
-    if alert.state == "snoozed" and answer.until is not None:
-        return say.say("snoozed", by=by, until=say.clock(parse(answer.until), clock))
-    if alert.state == "dismissed":
-        return say.say("dismissed", by=by, reason=say.word("reasons", answer.reason or "other"))
-    return ""
 
 
 def _series(
@@ -181,7 +161,7 @@ def _detail(score: Standing, say: Phrases) -> str:
 
 
 def _how_sure(score: Standing, say: Phrases) -> str:
-    model = say.say("model", name=score.model[0], version=score.model[1])
+    model = " ".join(score.model)
     low, high = score.interval
     if not score.kind.endswith("-risk") or score.abstained:
         return model

@@ -53,11 +53,6 @@ class Hub:
             client.waiting.add(patient)
             client.woken.set()
 
-    def forget(self) -> None:
-        """Lines that tell how old something is are worked out anew."""
-        for known in self._known.values():
-            known.clear()
-
     async def stream(self, language: Language, ward: str, handle: Callable[[str], str]) -> AsyncIterator[bytes]:
         """What one board is told, from all its lines on; ``handle`` is its name of a patient."""
         client = _Client(language, ward)

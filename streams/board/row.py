@@ -65,14 +65,14 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "news2": _news2(scores.get("news2"), say),
             "need": _need(group, say),
             "owner": _owner(first, now, clock, say),
-            "since": "" if since is None else say.say("since", at=say.clock(since, clock)),
+            "since": "" if since is None else say.clock(since, clock),
             "lab": say.say("no_lab") if lab is None else say.say("lab", at=say.clock(lab, clock)),
             "vital": say.say("no_vital") if vital is None else say.say("vital", at=say.clock(vital, clock)),
             "stale": say.say("old_vital", hours=(clock - vital) // HOUR) if stale and vital is not None else "",
             "changed": _withdrawn(now, clock, say),
         },
         "t": {"since": since, "lab": lab, "vital": vital, "escalates": None},
-        "alerts": [_brief(one, say) for one in sorted(now.alerts, key=_gravity) if one.suppressed is None],
+        "alerts": [brief(one, say) for one in sorted(now.alerts, key=_gravity) if one.suppressed is None],
     }
 
 
@@ -107,12 +107,23 @@ def fact(reason: Reason, say: Phrases) -> str:
     return say.text(reason.text).split(", ")[0] + (_ARROWS[reason.trend] if reason.trend else "")
 
 
-def answerable(alert: Alert) -> bool:
-    """Whether somebody may still answer."""
-    return alert.state not in ENDED
+def answered(alert: Alert, clock: int, say: Phrases) -> str:
+    """Who has an alert, or asked for silence; empty while nobody does."""
+    answer = alert.answer
+    if answer is None:
+        return ""
+    by = (answer.by or "?").rpartition("/")[2]
+    if alert.state == "acknowledged":
+        return say.say("taken", by=by, at=say.clock(parse(answer.at), clock))
+    if alert.state == "snoozed" and answer.until is not None:
+        return say.say("snoozed", by=by, until=say.clock(parse(answer.until), clock))
+    if alert.state in _SILENT:
+        return say.say("dismissed", by=by, reason=say.word("reasons", answer.reason or "other"))
+    return ""
 
 
-def _brief(alert: Alert, say: Phrases) -> dict[str, Any]:
+def brief(alert: Alert, say: Phrases) -> dict[str, Any]:
+    """What a page needs to know of an alert; while it is open it may be answered."""
     return {
         "id": alert.id,
         "sequence": alert.sequence,
@@ -121,7 +132,6 @@ def _brief(alert: Alert, say: Phrases) -> dict[str, Any]:
         "state": alert.state,
         "title": say.text(alert.title),
         "open": alert.state not in ENDED,
-        "answerable": answerable(alert),
     }
 
 
@@ -198,15 +208,7 @@ def _news2(news2: Standing | None, say: Phrases) -> str:
 def _owner(first: Alert | None, now: Now, clock: int, say: Phrases) -> str:
     """Who has it, or asked for silence."""
     told = first or next((one for one in now.alerts if one.state in _SILENT and one.suppressed is None), None)
-    if told is None or told.answer is None or told.state not in {"acknowledged", *_SILENT}:
-        return ""
-    answer = told.answer
-    by = (answer.by or "?").rpartition("/")[2]
-    if told.state == "acknowledged":
-        return say.say("taken", by=by, at=say.clock(parse(answer.at), clock))
-    if told.state == "snoozed" and answer.until is not None:
-        return say.say("snoozed", by=by, until=say.clock(parse(answer.until), clock))
-    return say.say("dismissed", by=by, reason=say.word("reasons", answer.reason or "other"))
+    return "" if told is None else answered(told, clock, say)
 
 
 def _withdrawn(now: Now, clock: int, say: Phrases) -> str:

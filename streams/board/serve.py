@@ -6,10 +6,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from streams.board.web import STATIC, Board
+from streams.board.web import Board
 from streams.settings import Settings
-
-__all__ = ["STATIC", "serve"]
 
 #: Open streams never end by themselves.
 _GRACE_S = 3

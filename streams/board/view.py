@@ -7,7 +7,7 @@ from typing import Any, Final
 from features.instants import parse
 from streams.board.feed import SILENT_S, Health
 from streams.board.house import House
-from streams.board.phrases import Language, Phrases
+from streams.board.phrases import LANGUAGES, Language, Phrases
 from streams.board.row import Person, row
 from streams.now import Now
 from streams.pseudonym import PseudonymError, Pseudonyms
@@ -24,7 +24,7 @@ class View:
         self._health = health
         self._pseudonyms = Pseudonyms.of(settings)
         self._partitions = settings.partitions
-        self._phrases = {one: Phrases.of(one, settings.timezone) for one in ("da", "en")}
+        self._phrases = {one: Phrases.of(one, settings.timezone) for one in LANGUAGES}
 
     def phrases(self, language: Language) -> Phrases:
         """The sentences of a language."""

@@ -23,11 +23,12 @@ from starlette.staticfiles import StaticFiles
 from features.catalogue import catalogue
 from streams.board import patient as page
 from streams.board.access import Access
-from streams.board.answers import AnswerError, Answers
+from streams.board.answers import AnswerError, give, item
 from streams.board.feed import Feed
 from streams.board.guard import Names, SafeHeaders, is_forged, session_of
 from streams.board.history import Histories, HistoryError
 from streams.board.house import House
+from streams.board.outlet import Outlet
 from streams.board.pages import Pages
 from streams.board.phrases import Language
 from streams.board.push import Hub
@@ -59,8 +60,9 @@ class Board:
         self._hub = Hub(self._view.line, lambda: list(self.house.patients), self._view.pulse)
         self.house.changed = self._hub.changed
         self._names = Names(key)
-        self._answers = Answers(settings)
-        self._access = Access(settings)
+        self._partitions = settings.partitions
+        self._outlet = Outlet(settings)
+        self._access = Access(self._outlet)
         self._histories = Histories(settings)
         self._pages = Pages(settings.timezone)
         self.app = Starlette(
@@ -101,7 +103,7 @@ class Board:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for one in (self._answers, self._access, self._histories):
+            for one in (self._outlet, self._histories):
                 with suppress(KafkaError, OSError):
                     await one.close()
 
@@ -211,10 +213,7 @@ class Board:
 
     async def answer(self, request: Request) -> Response:
         """Somebody takes, snoozes, dismisses, reopens an alert, or comments on it."""
-        form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-        token = request.headers.get("x-vagt-token") or form.get("token", "")
-        if is_forged(request, token, self._names.token(session_of(request))):
-            raise HTTPException(403, "forged")
+        form = await self._form(request)
         if _DEMO["role"] not in _ANSWERING:
             raise HTTPException(403, "not_allowed")
         patient = self._patient(request, form.get("handle", ""))
@@ -222,20 +221,21 @@ class Board:
         if patient is None or now is None:
             raise HTTPException(404, "unknown_patient")
         try:
-            given = await self._answers.give(now, form, f"{_DEMO['role']}/{_DEMO['name']}", self._view.clock(now))
+            feedback = item(form, now, f"{_DEMO['role']}/{_DEMO['name']}", self._view.clock(now))
+            await give(self._outlet, self._partitions, feedback)
         except AnswerError as error:
             raise HTTPException(error.status, error.code) from error
         except (KafkaError, OSError) as error:
             raise HTTPException(503, "away") from error
         if _wants_json(request):
-            return JSONResponse({"id": given})
+            return JSONResponse({"id": feedback["id"]})
         return RedirectResponse(_own(form.get("back", "")), 303)
 
     async def language(self, request: Request) -> Response:
         """The language of the pages, from now on."""
-        form = await request.form()
+        form = await self._form(request)
         request.session["language"] = "en" if form.get("language") == "en" else "da"
-        return RedirectResponse(_own(str(form.get("back", ""))), 303)
+        return RedirectResponse(_own(form.get("back", "")), 303)
 
     # --------------------------------------------------------------------------------------- for machines
 
@@ -261,6 +261,18 @@ class Board:
 
     def _language(self, request: Request) -> Language:
         return "en" if request.session.get("language") == "en" else "da"
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        """What a page of this board's own sends.
+
+        Raises:
+            HTTPException: 403, it came from elsewhere.
+        """
+        form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        token = request.headers.get("x-vagt-token") or form.get("token", "")
+        if is_forged(request, token, self._names.token(session_of(request))):
+            raise HTTPException(403, "forged")
+        return form
 
     def _patient(self, request: Request, handle: str) -> str | None:
         return self._names.patient(session_of(request), handle, self.house.patients)

@@ -18,7 +18,8 @@ def board(
     own = settings()
     with plain_failures():
         from streams import log
-        from streams.board.serve import STATIC, serve
+        from streams.board.serve import serve
+        from streams.board.web import STATIC
 
         if not (STATIC / "board.js").is_file():
             fail("The board's pages are not built: say `make run` once, or install the published package.")

@@ -125,7 +125,7 @@ def test_who_took_it_and_when_is_said():
 def test_who_asked_for_silence_has_it_and_is_named(state, given, said):
     found = line(infected(state=state, answer=answer(**given)))
     assert (found["band"], found["f"]["what"], found["f"]["owner"]) == ("none", "", said)
-    assert found["alerts"][0]["answerable"]
+    assert found["alerts"][0]["open"]
 
 
 def test_an_alert_that_is_held_back_does_not_speak():

@@ -93,7 +93,7 @@ export class RowView {
     const fields = this.item.querySelector<HTMLFieldSetElement>("fieldset.answers");
     if (!fields) return;
     delete this.item.dataset["gone"];
-    fields.hidden = !alert?.answerable;
+    fields.hidden = !alert?.open;
     if (!alert) return;
     if (this.item.dataset["sequence"] !== String(alert.sequence)) {
       this.item.dataset["sequence"] = String(alert.sequence);

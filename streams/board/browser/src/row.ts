@@ -10,7 +10,6 @@ export interface Alert {
   state: string;
   title: string;
   open: boolean;
-  answerable: boolean;
 }
 
 export interface Row {
