@@ -162,6 +162,14 @@ def test_a_forged_or_useless_answer_is_refused_with_a_sentence(client, fields, s
     assert refused.json()["error"].endswith(".")
 
 
+@pytest.mark.parametrize("origin", ["", "https://elsewhere.example"])
+def test_a_forged_change_of_language_changes_nothing(client, origin):
+    own = token(client.get("/ward").text)
+    form = {"language": "en", "token": own if origin else "guessed"}
+    assert client.post("/language", data=form, headers={"origin": origin} if origin else {}).status_code == 403
+    assert '<html lang="da"' in client.get("/ward").text
+
+
 def test_an_answer_to_an_alert_that_ended_meanwhile_is_refused(client, board):
     page = client.get("/ward").text
     board.house.hear_alert(alert("resolved", 2, 2, patient=CPR))
