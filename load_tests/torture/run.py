@@ -13,7 +13,6 @@ import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from features.catalogue import catalogue
 from features.instants import render
 from load_tests.child import SPAWN, Child
 from load_tests.torture import cluster, logs
@@ -22,15 +21,14 @@ from load_tests.torture.oracle import expect
 from load_tests.torture.plan import Fault, Kind, plan
 from load_tests.torture.recovery import Mark, Recovery, recoveries
 from load_tests.torture.traffic import Load, Seen, traffic
-from load_tests.torture.verdict import Found, Verdict, judge
+from load_tests.torture.verdict import Found, Verdict, judge, judge_audit
 from load_tests.torture.ward import START
-from models.registry import shipped
-from models.step import Decider
 from streams import topics
 from streams.broker import Broker, BrokerError
 from streams.partitioner import partition_of
 from streams.settings import Settings
-from streams.topics import ALERTS, CHANGELOG, DEADLETTER, EVENTS, NOW, SCORES
+from streams.terms import Terms
+from streams.topics import ALERTS, AUDIT, CHANGELOG, DEADLETTER, EVENTS, NOW, SCORES
 
 _READY_S: Final = 120.0
 _SETTLE_S: Final = 600.0
@@ -222,9 +220,11 @@ def run(
         logs.read(settings, DEADLETTER, 1),
         logs.read(settings, CHANGELOG, settings.partitions, committed=True),
         logs.read(settings, NOW, settings.partitions, committed=True),
+        logs.read(settings, AUDIT, settings.partitions, committed=True),
     )
-    decider = Decider(catalogue(), shipped(settings.critical_results), settings.max_skew_ms)
-    verdict = judge(expect(decider, settings, found.events), found)
+    terms = Terms.of(settings)
+    verdict = judge(expect(terms.decider(), settings, found.events), found)
+    judge_audit(verdict, terms, found)
     marks = sorted(torturer.marks, key=lambda mark: mark.at)
     journal = sorted([*journal, *((mark.at, mark.what, f"fault {mark.fault}") for mark in marks)])
     silences = recoveries(marks, seen.sent, seen.alerts, settings.partitions)

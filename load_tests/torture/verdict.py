@@ -12,6 +12,8 @@ from features.record import decode
 from load_tests.torture.oracle import MOVED, Expected, digest, silent, state
 from streams import now
 from streams.deadletter import Source
+from streams.rejudge import Past, Span, compare_all
+from streams.terms import Terms
 from streams.topics import OWN_KEY
 
 #: Of each figure, so many cases are kept as examples.
@@ -33,6 +35,7 @@ FIGURES: Final = (
     "states gone back",
     "unknown states",
     "shown otherwise",
+    "audited otherwise",
 )
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -70,6 +73,7 @@ class Found:
     letters: Sequence[Source]
     changelog: Sequence[Source]
     shown: Sequence[Source]
+    audited: Sequence[Source]
 
 
 def judge(expected: Expected, found: Found) -> Verdict:
@@ -199,6 +203,31 @@ def _judge_shown(verdict: Verdict, expected: Expected, found: Iterable[Source]) 
         if shown != wanted:
             verdict.fault("shown otherwise", (patient, _differing(shown, wanted)))
     verdict.compared["patients shown"] = sum(one is not None for one in expected.shown.values())
+
+
+def judge_audit(verdict: Verdict, terms: Terms, found: Found) -> None:
+    """The audit has each record of ``events`` once, its chain is whole, and its decisions come out again."""
+    pasts = {
+        partition: Past(
+            [one.value or b"" for one in found.audited if one.partition == partition],
+            [one for one in found.events if one.partition == partition],
+        )
+        for partition in range(terms.partitions)
+    }
+    for partition, one in compare_all(terms, pasts, Span()):
+        astray = {
+            "records without an entry": one.unaudited + one.undecided,
+            "entries of records that have one": one.again,
+            "entries that nothing decides": one.elsewhere + one.unreachable,
+        }
+        cases = [
+            *one.differing,
+            *one.flaws,
+            *((partition, what) for what, count in astray.items() for _ in range(count)),
+        ]
+        for case in cases:
+            verdict.fault("audited otherwise", case)
+        verdict.compared["audit entries"] = verdict.compared.get("audit entries", 0) + one.identical
 
 
 def _differing(shown: now.Now | None, wanted: now.Now | None) -> str:

@@ -8,9 +8,14 @@ from msgspec.structs import replace as replace_fields
 
 from features.record import Record, encode
 from load_tests.torture.oracle import MOVED, Expected, digest, state
-from load_tests.torture.verdict import FIGURES, Found, judge
-from streams import now
+from load_tests.torture.verdict import FIGURES, Found, Verdict, judge, judge_audit
+from streams import audit, now, release
+from streams.audit import Link
 from streams.deadletter import Source
+from streams.judge import judge as decided
+from streams.settings import Settings
+from streams.speech import spoken
+from streams.terms import Terms
 
 PATIENT = "p-1"
 STATES = [Record(now=instant) for instant in (1, 2, 3)]
@@ -84,6 +89,7 @@ def found(**topics):
         letters=[letter(1)],
         changelog=[source("changelog", at, encode(one)) for at, one in enumerate(STATES)],
         shown=[shown(0, "p-gone"), shown(0, ward="before"), shown(1), gone(2)],
+        audited=[],
     )
     return replace(sound, **topics)
 
@@ -198,3 +204,57 @@ def test_a_state_that_the_step_never_gave_is_found():
 
 def test_the_audits_own_entries_in_the_changelog_are_left_alone():
     assert figures(changelog=[*found().changelog, source("changelog", 9, b"anything", "\0audit")]) == {}
+
+
+TERMS = Terms.of(Settings(partitions=1))
+#: Three ticks of a patient.
+TICKS = [
+    source("events", at, {"type": "tick", "patient": PATIENT, "at": f"2026-01-01T0{at}:00:00Z"}) for at in range(3)
+]
+
+
+def audited(lines=slice(None), again=()):
+    """The audit of these ticks, the lines in one record; ``again`` numbers those that are decided once more."""
+    decider = TERMS.decider()
+    description = release.describe(TERMS, decider)
+    link, record, written = Link.first(0), Record(), []
+    for one in [*TICKS, *(TICKS[at] for at in again)]:
+        done = decided(TERMS, decider, one, lambda _, record=record: record, lambda: "somebody")
+        assert done.record is not None
+        record = done.record
+        body = audit.body(link.number + 1, one, done, release.digest(description), spoken(done).digest)
+        link, line = link.then(body)
+        written.append(line)
+    packed = audit.pack(0, description, Link.first(0), written[lines])
+    return [source("audit", at, value) for at, value in enumerate(packed)]
+
+
+def audit_faults(**topics):
+    verdict = Verdict()
+    judge_audit(verdict, TERMS, found(events=TICKS, **topics))
+    return verdict.figures["audited otherwise"], verdict.compared["audit entries"]
+
+
+def test_an_audit_that_has_every_decision_once_is_sound():
+    assert audit_faults(audited=audited()) == (0, 3)
+
+
+def test_a_record_that_the_audit_leaves_out_is_found():
+    assert audit_faults(audited=[]) == (3, 0)
+    assert audit_faults(audited=audited(lines=slice(2))) == (1, 2)
+
+
+def test_an_entry_that_is_missing_between_others_is_found():
+    faults, _ = audit_faults(audited=audited(lines=slice(None, None, 2)))
+    assert faults
+
+
+def test_an_altered_entry_is_found():
+    (one,) = audited()
+    assert one.value is not None
+    faults, _ = audit_faults(audited=[replace(one, value=one.value.replace(b'"moved":null', b'"moved":1', 1))])
+    assert faults
+
+
+def test_a_record_that_was_decided_twice_is_found():
+    assert audit_faults(audited=audited(again=[2])) == (1, 3)
