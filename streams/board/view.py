@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 from features.instants import parse
@@ -37,6 +38,14 @@ class View:
             return None
         found = row(now, self.person(now), self._house.trace(patient, _MAIN), self.clock(now), self._phrases[language])
         return {**found, "now": None if self._is_live() else parse(now.at)}
+
+    def known(self, names: Iterable[str]) -> str | None:
+        """The first patient here whom one of these identifiers names."""
+        for name in names:
+            for one in [name] if self._pseudonyms is None else self._pseudonyms.names(name):
+                if one in self._house.patients:
+                    return one
+        return None
 
     def person(self, now: Now) -> Person:
         """Who a patient is; where that is sealed under a key that this board has not, the pseudonym alone."""

@@ -27,6 +27,7 @@ from streams.board.answers import AnswerError, give, item
 from streams.board.feed import Feed
 from streams.board.guard import Names, SafeHeaders, is_forged, session_of
 from streams.board.history import Histories, HistoryError
+from streams.board.hooks import Hooks
 from streams.board.house import House
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
@@ -65,6 +66,7 @@ class Board:
         self._access = Access(self._outlet)
         self._histories = Histories(settings)
         self._pages = Pages(settings.timezone)
+        self._hooks = Hooks(self.house, self._view, self._outlet, self._access, settings.partitions)
         self.app = Starlette(
             routes=[
                 Route("/", self.home),
@@ -78,6 +80,7 @@ class Board:
                 Route("/language", self.language, methods=["POST"]),
                 Route("/healthz", self.healthz),
                 Route("/readyz", self.readyz),
+                Mount("/cds-services", self._hooks.app),
                 Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
             ],
             middleware=[
