@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import orjson
 import typer
+import uvloop
 from aiokafka import AIOKafkaProducer
 from hdrh.histogram import HdrHistogram
 from rich.console import Console
@@ -27,7 +28,7 @@ from features.instants import render
 from load_tests import machine, service, stage
 from load_tests.kafka import Bootstrap
 from load_tests.outcome import histogram
-from load_tests.overload import MIB, resident_mib
+from load_tests.overload import resident_mib
 from load_tests.service import ServiceError
 from models.outputs import Alert, Text, Trigger, encode
 from streams import kafka, now
@@ -40,6 +41,7 @@ from streams.topics import ALERTS, NOW
 _PATIENCE_S: Final = 60.0
 #: A change's title is the instant (ns) at which it was made.
 _MADE: Final = re.compile(rb'"what":"(\d{19})"')
+_MADE_LENGTH: Final = len('"what":"') + 19 + 1
 _TRIGGER: Final = Trigger("events", 0, 0, ())
 
 
@@ -73,7 +75,7 @@ def board(
         with plain_failures(), stage.deployment(bootstrap, console) as settings:
             about = machine.describe(settings)
             with service.channels(settings):
-                found = asyncio.run(_measure(settings, boards, beds, rate, seconds))
+                found = uvloop.run(_measure(settings, boards, beds, rate, seconds))
             console.print(
                 f"{found.boards} boards of {beds} beds, {rate:g} changes a second: {found.told:,} told, "
                 f"{found.missed} missed; median {found.median:.1f} ms, 99 % {found.p99:.1f} ms, longest "
@@ -97,7 +99,10 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
             await _ready(port)
             before = resident_mib(pid)
             delays = histogram()
-            readers = [asyncio.create_task(_read(port, delays)) for _ in range(boards)]
+            loop = asyncio.get_running_loop()
+            readers = [
+                (await loop.create_connection(lambda: _Open(delays), "127.0.0.1", port))[0] for _ in range(boards)
+            ]
             await asyncio.sleep(5.0)
             started, used = time.monotonic(), _cpu(pid)
             for number in range(round(rate * seconds)):
@@ -107,8 +112,7 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
             core = (_cpu(pid) - used) / (time.monotonic() - started)
             peak = resident_mib(pid, "VmHWM")
             for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+                reader.close()
     finally:
         await producer.stop()
     told = delays.get_total_count()
@@ -117,18 +121,27 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
     return Boards(boards, rate, told, missed, median, p99, longest, peak - before, core)
 
 
-async def _read(port: int, delays: HdrHistogram) -> None:
-    """One open board: note the delay of each change that it is told."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=16 * MIB)
-    writer.write(b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
-    try:
-        while line := await reader.readuntil(b"\n"):
-            if line.startswith(b"data:"):
-                heard = time.time_ns()
-                for made in _MADE.findall(line):
-                    delays.record_value(max(1, (heard - int(made)) // 1000))
-    finally:
-        writer.close()
+class _Open(asyncio.Protocol):
+    """One open board: notes the delay of each change that it is told."""
+
+    def __init__(self, delays: HdrHistogram) -> None:
+        self._delays = delays
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the stream."""
+        # uvloop's transports are of no class of asyncio's.
+        cast("asyncio.Transport", transport).write(
+            b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Something came, cut anywhere."""
+        heard = time.time_ns()
+        told = self._rest + data
+        for made in _MADE.findall(told):
+            self._delays.record_value(max(1, (heard - int(made)) // 1000))
+        self._rest = told[1 - _MADE_LENGTH :]
 
 
 async def _ready(port: int) -> None:

@@ -1,16 +1,17 @@
 """Server-sent events to any number of open boards: each is told the newest line of whoever changed, and never queues.
 
 A board that is slow misses what was overtaken, and nothing else. A line is worked out once for each language, whoever
-looks at it; the patient's handle alone is the viewer's own.
+looks at it; the patient's handle alone is the viewer's own. One beat wakes all boards: they need no clock of their own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from starlette.types import Receive, Scope, Send
 
 from streams.board.phrases import LANGUAGES, Language
 
@@ -19,6 +20,10 @@ _FLUSH_S: Final = 0.05
 PULSE_S: Final = 5.0
 #: How long a browser waits before it connects again.
 _RETRY: Final = b"retry: 2000\n\n"
+_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -26,8 +31,18 @@ class _Client:
     language: Language
     ward: str
     whole: bool = True
+    pulse: bool = True
     waiting: set[str] = field(default_factory=set)
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    woken: "asyncio.Future[None] | None" = None
+
+    def wake(self) -> None:
+        if self.woken is not None and not self.woken.done():
+            self.woken.set_result(None)
+
+    async def sleep(self) -> None:
+        """Until there is something to tell."""
+        self.woken = asyncio.get_running_loop().create_future()
+        await self.woken
 
 
 class Hub:
@@ -43,6 +58,7 @@ class Hub:
         self._everybody = everybody
         self._pulse = pulse
         self._clients: set[_Client] = set()
+        self._changed = asyncio.Event()
         self._known: dict[Language, dict[str, tuple[str, bytes] | None]] = {one: {} for one in LANGUAGES}
 
     def changed(self, patient: str) -> None:
@@ -51,29 +67,39 @@ class Hub:
             known.pop(patient, None)
         for client in self._clients:
             client.waiting.add(patient)
-            client.woken.set()
+        self._changed.set()
 
-    async def stream(self, language: Language, ward: str, handle: Callable[[str], str]) -> AsyncIterator[bytes]:
+    async def run(self) -> None:
+        """Wake the boards when something changed, and now and then for a sign of life, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        pulsed = clock()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(pulsed + PULSE_S):
+                    await self._changed.wait()
+            self._changed.clear()
+            pulses = clock() >= pulsed + PULSE_S
+            if pulses:
+                pulsed = clock()
+            for client in self._clients:
+                client.pulse = client.pulse or pulses
+                client.wake()
+            await asyncio.sleep(_FLUSH_S)
+
+    async def stream(self, language: Language, ward: str, handle: Callable[[str], str]) -> AsyncGenerator[bytes, None]:
         """What one board is told, from all its lines on; ``handle`` is its name of a patient."""
         client = _Client(language, ward)
         self._clients.add(client)
         try:
             yield _RETRY
-            clock = asyncio.get_running_loop().time
-            flushed = pulsed = -PULSE_S
             while True:
                 if client.whole or client.waiting:
-                    flushed = clock()
                     yield self._rows(client, handle)
-                if clock() >= pulsed + PULSE_S:
-                    pulsed = clock()
+                if client.pulse:
+                    client.pulse = False
                     yield _event(b"pulse", orjson.dumps(self._pulse(language)))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, pulsed + PULSE_S - clock())):
-                        while not client.waiting:
-                            client.woken.clear()
-                            await client.woken.wait()
-                        await asyncio.sleep(max(0.0, flushed + _FLUSH_S - clock()))
+                if not (client.waiting or client.pulse):
+                    await client.sleep()
         finally:
             self._clients.discard(client)
 
@@ -102,6 +128,35 @@ class Hub:
             line = self._line(patient, language)
             known[patient] = None if line is None else (line["ward"], orjson.dumps(line))
         return known[patient]
+
+
+class EventStream:
+    """The answer to a board that opens its stream, as ASGI has it: no layer between what is told and the socket."""
+
+    def __init__(self, told: AsyncGenerator[bytes, None]) -> None:
+        self._told = told
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Tell until the browser goes."""
+        telling = asyncio.ensure_future(self._tell(send))
+        going = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await asyncio.wait((telling, going), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (telling, going):
+                one.cancel()
+            await asyncio.gather(telling, going, return_exceptions=True)
+
+    async def _tell(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        async with aclosing(self._told) as told:
+            async for event in told:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _event(name: bytes, data: bytes) -> bytes:

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -32,7 +33,7 @@ from streams.board.house import House
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
 from streams.board.phrases import Language
-from streams.board.push import Hub
+from streams.board.push import EventStream, Hub
 from streams.board.view import View
 from streams.secret import secret
 from streams.settings import Settings
@@ -99,7 +100,7 @@ class Board:
 
     @asynccontextmanager
     async def _running(self, _: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._tell_again())]
+        tasks = [asyncio.create_task(one) for one in (self._feed.run(), self._hub.run(), self._tell_again())]
         try:
             yield
         finally:
@@ -204,15 +205,15 @@ class Board:
 
     # ------------------------------------------------------------------------------- stream and answers
 
-    async def stream(self, request: Request) -> Response:
+    async def stream(self, request: Request) -> EventStream:
         """Server-sent events: the lines of a ward, as they change."""
         session = session_of(request)
         told = self._hub.stream(
             self._language(request),
             request.query_params.get("ward", ""),
-            lambda patient: self._names.handle(session, patient),
+            cache(lambda patient: self._names.handle(session, patient)),
         )
-        return StreamingResponse(told, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        return EventStream(told)
 
     async def answer(self, request: Request) -> Response:
         """Somebody takes, snoozes, dismisses, reopens an alert, or comments on it."""
