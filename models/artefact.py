@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features import vector
+from features.record import Record
 from models.signing import KeyFileError, signer
 
 MODEL = "model.txt"
@@ -33,6 +34,11 @@ class Population(_Frozen):
     description: str
     unit_types: tuple[str, ...]
     minimum_age_years: float
+
+    def includes(self, record: Record) -> bool:
+        """Whether the patient is one that the model was made for; an unknown age is adult, an unknown unit is not."""
+        age = record.stay.age_years(record.now)
+        return (age is None or age >= self.minimum_age_years) and record.stay.unit_type in self.unit_types
 
 
 class Calibration(_Frozen):

@@ -68,7 +68,7 @@ class Surprise:
         panel = newest(record)
         if panel is None:
             return None
-        shadow = not _meant_for(self.manifest, record)
+        shadow = not self.manifest.population.includes(record)
         if len(panel.values) < self.manifest.least_results or panel.compared < self.manifest.least_compared:
             return Scored(
                 score=0.0,
@@ -176,10 +176,3 @@ def _interval(manifest: Manifest, probability: float) -> tuple[float, float]:
     place = bisect_left(manifest.bins, probability, key=lambda one: one.to)
     found = manifest.bins[min(place, len(manifest.bins) - 1)]
     return min(found.low, probability), max(found.high, probability)
-
-
-def _meant_for(manifest: Manifest, record: Record) -> bool:
-    """Whether the patient is one that the model was made for; an unknown age is adult, an unknown unit is not."""
-    age = record.stay.age_years(record.now)
-    adult = age is None or age >= manifest.population.minimum_age_years
-    return adult and record.stay.unit_type in manifest.population.unit_types
