@@ -106,6 +106,9 @@ class Observation(Told):
         return self.issued
 
 
+UnitType = Literal["ward", "emergency", "icu", "dialysis", "maternity", "paediatric"]
+
+
 class Encounter(Told):
     """An admission, a move, a discharge; a field that is left out keeps its earlier value."""
 
@@ -123,9 +126,7 @@ class Encounter(Told):
     ward: Label | None = None
     bed: Label | None = None
     name: Label | None = None
-    unit_type: Literal["ward", "emergency", "icu", "dialysis", "maternity", "paediatric"] | None = Field(
-        default=None, alias="unitType"
-    )
+    unit_type: UnitType | None = Field(default=None, alias="unitType")
     birth_date: Day | None = Field(default=None, alias="birthDate")
     sex: Literal["male", "female", "other", "unknown"] | None = None
     flags: tuple[Literal["hypercapnic", "pregnant", "palliative", "chronic-dialysis"], ...] | None = Field(

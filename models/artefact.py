@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from features import vector
+from features.events import UnitType
 from features.record import Record
 from models.signing import KeyFileError, signer
 
@@ -24,15 +25,17 @@ class ArtefactError(ValueError):
     """A model that must not be loaded; the message says which and why."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Frozen(BaseModel):
+    """A part of a manifest: nothing may stand in it that nobody declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Population(_Frozen):
+class Population(Frozen):
     """For whom the model speaks; for all others it scores in shadow and tells nobody."""
 
     description: str
-    unit_types: tuple[str, ...]
+    unit_types: tuple[UnitType, ...]
     minimum_age_years: float
 
     def includes(self, record: Record) -> bool:
@@ -41,14 +44,14 @@ class Population(_Frozen):
         return (age is None or age >= self.minimum_age_years) and record.stay.unit_type in self.unit_types
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """Log-odds of the outcome = slope x the model's raw log-odds + intercept."""
 
     slope: float
     intercept: float
 
 
-class Bin(_Frozen):
+class Bin(Frozen):
     """Scores up to ``to`` (a probability), and the interval of the observed rate among them."""
 
     to: float
@@ -56,7 +59,7 @@ class Bin(_Frozen):
     high: float
 
 
-class Intervals(_Frozen):
+class Intervals(Frozen):
     """Split-conformal intervals: the share of hours with the event, among hours with such a score, in a new group of
     ``group_stays`` patients lies within with the stated coverage.
     """
@@ -66,7 +69,7 @@ class Intervals(_Frozen):
     bins: Annotated[tuple[Bin, ...], Field(min_length=1)]
 
 
-class Conformal(_Frozen):
+class Conformal(Frozen):
     """A class-conditional conformal set (Vovk 2003): which outcomes a score does not rule out.
 
     The event belongs to the set from ``event_from`` on, its absence up to ``absence_to`` (probabilities). The set
@@ -78,14 +81,14 @@ class Conformal(_Frozen):
     absence_to: float
 
 
-class Range(_Frozen):
+class Range(Frozen):
     """Between which newest values, canonical unit, nearly all of the training's hours lay."""
 
     low: float
     high: float
 
 
-class Abstention(_Frozen):
+class Abstention(Frozen):
     """When the model says that it does not know."""
 
     #: Fewer analytes than this have a value that is kept.
@@ -98,7 +101,7 @@ class Abstention(_Frozen):
     ranges: dict[str, Range]
 
 
-class Bands(_Frozen):
+class Bands(Frozen):
     """Probabilities from which a score is called raised and high, from which it raises an alert, and below which that
     alert is over. Without a level of its own the alert comes with the high band. At each of ``escalations`` times these
     two the alert is escalated.
@@ -116,7 +119,7 @@ class Bands(_Frozen):
         return self.high if self.alert is None else self.alert
 
 
-class Estimate(_Frozen):
+class Estimate(Frozen):
     """A figure with the bounds of its 95 % bootstrap interval, stays drawn."""
 
     estimate: float
@@ -124,7 +127,7 @@ class Estimate(_Frozen):
     high: float
 
 
-class DataSource(_Frozen):
+class DataSource(Frozen):
     """What the model was made from."""
 
     name: str
@@ -133,7 +136,7 @@ class DataSource(_Frozen):
     stays: dict[str, int]
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """What a model is, for whom, and how well it does."""
 
     name: str
@@ -224,18 +227,19 @@ def read_part(folder: Path, name: str, sha256_hex: str) -> bytes:
     return data
 
 
-def parsed(shape: type[_Shape], folder: Path, data: bytes) -> _Shape:
+def parsed(shape: type[_Shape], folder: Path, data: bytes, blame: str = "is of another release") -> _Shape:
     """A part of an artefact in this release's form.
 
     Raises:
-        ArtefactError: it has another form.
+        ArtefactError: it has another form; the message says where, after what is to ``blame``.
     """
     try:
         return shape.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise ArtefactError(f"the model in {folder} is of another release: {where}: {first['msg']}") from None
+        fault = first["msg"].removeprefix("Value error, ")
+        raise ArtefactError(f"the model in {folder} {blame}: {where + ': ' if where else ''}{fault}") from None
 
 
 def load(folder: Path, trust: Trust = RELEASES) -> tuple[Manifest, str]:

@@ -14,9 +14,9 @@ from features.record import ENCOUNTER, TIME, Record
 from features.series import KEPT, Entry
 from features.vector import FEATURES, PLACES
 from models.artefact import RELEASES, Manifest, Trust, load
+from models.banded import band, policy
 from models.desert.outcomes import OUTCOMES
 from models.doubt import Doubt
-from models.lifecycle import Level, Policy
 from models.outputs import ModelRef, Outcome, Reason, Text
 from models.scorer import Scored, Why, age_minutes
 from models.seen import Seen, see
@@ -46,13 +46,7 @@ class Boosted:
         self._doubt = Doubt.of(manifest.abstention, self._analytes)
         self._upto = [one.to for one in manifest.intervals.bins]
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
-        bands = manifest.bands
-        self.policy = Policy(
-            tuple(
-                Level(manifest.severity, times * bands.alert_from, times * bands.clear_below)
-                for times in (1.0, *bands.escalations)
-            )
-        )
+        self.policy = policy(manifest.bands, manifest.severity)
         self._outcome = OUTCOMES.get(self.kind)
         self._title = Text(manifest.title["en"], manifest.title["da"])
         self._units = {name: analyte.unit for name, analyte in catalogue().analytes.items()}
@@ -70,7 +64,7 @@ class Boosted:
         shown = not abstained and probability >= min(bands.high, bands.alert_from)
         return Scored(
             score=probability,
-            band=_band(self.manifest, probability),
+            band=band(bands, probability),
             abstained=abstained,
             low=0.0 if abstained else probability,
             high=1.0 if abstained else probability,
@@ -119,12 +113,6 @@ def calibrated(manifest: Manifest, margin: float) -> float:
     """The probability for the model's raw log-odds."""
     line = manifest.calibration
     return 1.0 / (1.0 + exp(-(line.slope * margin + line.intercept)))
-
-
-def _band(manifest: Manifest, probability: float) -> str:
-    if probability >= manifest.bands.high:
-        return "high"
-    return "raised" if probability >= manifest.bands.raised else "low"
 
 
 def _possible(manifest: Manifest, probability: float) -> tuple[Outcome, ...]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
 from features.record import Record
+from models.shelf import NO_SHELF, Shelf
 from models.step import Decider
 from streams import audit, release
 from streams.archive.erased import is_erased
@@ -66,19 +66,19 @@ def compare(
     audited: Iterable[bytes],
     events: Iterable[Source],
     span: Span,
-    keys: Path | None = None,
+    shelf: Shelf = NO_SHELF,
 ) -> Comparison:
     """Judge a partition's records of ``events`` again, all of them, and compare those of the span with the audit.
 
     Each is judged under the terms that the audit recorded, and where it recorded none, under ``terms``.
     ``audited`` are the values of the partition's audit, ``events`` its records, both from the earliest there is;
-    ``keys`` is the folder of the deployment's own public keys.
+    ``shelf`` has the deployment's own models.
     """
-    return dict(compare_all(terms, {partition: Past(audited, events)}, span, keys))[partition]
+    return dict(compare_all(terms, {partition: Past(audited, events)}, span, shelf))[partition]
 
 
 def compare_all(
-    terms: Terms, pasts: Mapping[int, Past], span: Span, keys: Path | None = None
+    terms: Terms, pasts: Mapping[int, Past], span: Span, shelf: Shelf = NO_SHELF
 ) -> Iterator[tuple[int, Comparison]]:
     """The same for partitions together, each with its number as soon as it is done.
 
@@ -88,7 +88,7 @@ def compare_all(
     moved, beyond = dict[str, Record](), set[str]()
     found = {partition: Comparison() for partition in pasts}
     runs = {
-        partition: _compared(found[partition], terms, partition, past, span, keys, moved, beyond)
+        partition: _compared(found[partition], terms, partition, past, span, shelf, moved, beyond)
         for partition, past in pasts.items()
     }
     reached = dict.fromkeys(pasts, 0)
@@ -109,7 +109,7 @@ def _compared(
     partition: int,
     past: Past,
     span: Span,
-    keys: Path | None,
+    shelf: Shelf,
     moved: dict[str, Record],
     beyond: set[str],
 ) -> Iterator[int]:
@@ -118,7 +118,7 @@ def _compared(
     ``moved`` takes the histories then, and has those that come from elsewhere.
     """
     judge_of = cache(_Judge.of)
-    own = _Judge(terms, terms.decider(keys), same=True)
+    own = _Judge(terms, terms.decider(shelf), same=True)
     cut = 0
     patients: dict[str, Record] = {}
     entries = _entries(audit.unpack(past.audited), found)
@@ -131,7 +131,7 @@ def _compared(
         if erased:
             continue
         if entry is not None:
-            own = judge_of(entry.release, terms, keys)
+            own = judge_of(entry.release, terms, shelf)
         if own.terms.partitions > cut:
             cut = own.terms.partitions
             moved.update(patients)
@@ -204,11 +204,11 @@ class _Judge:
     same: bool
 
     @classmethod
-    def of(cls, description: bytes, otherwise: Terms, keys: Path | None) -> Self:
+    def of(cls, description: bytes, otherwise: Terms, shelf: Shelf) -> Self:
         """From a description; ``otherwise`` are the terms where it has not those that this release knows."""
         recorded: dict[str, Any] = orjson.loads(description)["settings"]
         names = {one.name for one in fields(Terms)}
         partitions = recorded.get("partitions", otherwise.partitions)
         terms = Terms(**recorded) if names == recorded.keys() else replace(otherwise, partitions=partitions)
-        decider = terms.decider(keys)
+        decider = terms.decider(shelf)
         return cls(terms, decider, release.describe(terms, decider) == description)

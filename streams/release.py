@@ -12,6 +12,8 @@ from importlib.resources.abc import Traversable
 import orjson
 
 from features import record, vector
+from models.plugged import Plugged
+from models.plugin import Onnx
 from models.step import Decider
 from streams.terms import Terms
 
@@ -23,6 +25,7 @@ _IGNORED = frozenset({"__pycache__"})
 
 def describe(terms: Terms, decider: Decider) -> bytes:
     """The description as one JSON object, the same bytes for the same release and settings."""
+    onnx = any(isinstance(one, Plugged) and isinstance(one.manifest.runtime, Onnx) for one in decider.scorers)
     models = [
         {"kind": one.kind, "name": one.model.name, "version": one.model.version, "sha256": one.model.sha256}
         for one in decider.scorers
@@ -37,7 +40,7 @@ def describe(terms: Terms, decider: Decider) -> bytes:
             "settings": asdict(terms),
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "libraries": {name: version(name) for name in _LIBRARIES},
+            "libraries": {name: version(name) for name in (*_LIBRARIES, *(("onnxruntime",) if onnx else ()))},
         }
     )
 

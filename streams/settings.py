@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     #: The list of critical results: the name of one that ships, or the path of a region's own.
     critical_results: str = "region_sjaelland"
     timezone: str = "Europe/Copenhagen"
+    #: A folder of this deployment's own models, each in a folder of its own (docs/models.md).
+    models: Path | None = None
     #: A folder of this deployment's own public keys (*.pub), for models that it signs itself.
     model_keys: Path | None = None
     #: 32 bytes in base64 or hex. With it, patients' identifiers come no further than the doors (docs/privacy.md).

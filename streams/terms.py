@@ -1,13 +1,18 @@
 """What of the settings a decision depends on; the audit records it with each."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from features.catalogue import catalogue
 from models.registry import shipped
+from models.shelf import NO_SHELF, Shelf
 from models.step import Decider
 from streams.settings import Settings
+
+
+def shelf(settings: Settings) -> Shelf:
+    """A deployment's own models, and whose signature on them counts."""
+    return Shelf(settings.models, settings.model_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,10 @@ class Terms:
             pseudonymous=settings.pseudonymous,
         )
 
-    def decider(self, keys: Path | None = None) -> Decider:
-        """What decides under these terms: the catalogue, models and rules of this release.
-
-        ``keys`` is the folder of the deployment's own public keys.
+    def decider(self, shelf: Shelf = NO_SHELF) -> Decider:
+        """What decides under these terms: the catalogue, models and rules of this release, and the deployment's own.
 
         Raises:
             ArtefactError: a model must not be loaded.
         """
-        return Decider(catalogue(), shipped(self.critical_results, keys), self.max_skew_ms)
+        return Decider(catalogue(), shelf.beside(shipped(self.critical_results, shelf.keys)), self.max_skew_ms)

@@ -31,7 +31,7 @@ from streams.away import Falls, afresh, kind, passes, wait
 from streams.log import logger
 from streams.lookout import Lookout, identities
 from streams.settings import Settings
-from streams.terms import Terms
+from streams.terms import Terms, shelf
 from streams.topics import Difference, Topic, TopicError
 
 _LOG = logger(__name__)
@@ -109,7 +109,7 @@ def _decider(settings: Settings) -> Decider:
         WorkerError: a part of it is not there or not what it should be: nothing is decided with less.
     """
     try:
-        return Terms.of(settings).decider(settings.model_keys)
+        return Terms.of(settings).decider(shelf(settings))
     except (OSError, ValueError) as error:
         where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         raise WorkerError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -27,9 +28,11 @@ class Phrases:
     texts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, language: Language, zone: str) -> "Phrases":
-        """Those of a language."""
-        return cls(language, ZoneInfo(zone), _texts()[language])
+    def of(cls, language: Language, zone: str, kinds: Mapping[str, Text] = MappingProxyType({})) -> "Phrases":
+        """Those of a language; ``kinds`` are what the deployment's own models call theirs."""
+        texts = _texts()[language]
+        own = {kind: text.da if language == "da" else text.en for kind, text in kinds.items()}
+        return cls(language, ZoneInfo(zone), {**texts, "kinds": {**texts["kinds"], **own}})
 
     def say(self, name: str, /, **parts: object) -> str:
         """A sentence with its parts filled in."""

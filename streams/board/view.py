@@ -13,6 +13,7 @@ from streams.board.row import Person, row
 from streams.now import Now
 from streams.pseudonym import PseudonymError, Pseudonyms
 from streams.settings import Settings
+from streams.terms import shelf
 
 _MAIN: Final = "infection-risk"
 
@@ -25,7 +26,8 @@ class View:
         self._health = health
         self._pseudonyms = Pseudonyms.of(settings)
         self._partitions = settings.partitions
-        self._phrases = {one: Phrases.of(one, settings.timezone) for one in LANGUAGES}
+        kinds = shelf(settings).titles()
+        self._phrases = {one: Phrases.of(one, settings.timezone, kinds) for one in LANGUAGES}
 
     def phrases(self, language: Language) -> Phrases:
         """The sentences of a language."""

@@ -41,7 +41,7 @@ def replay(
         from features.instants import parse
         from streams.records import audited, events
         from streams.rejudge import Past, Span, compare_all
-        from streams.terms import Terms
+        from streams.terms import Terms, shelf
 
         try:
             span = Span(0 if since is None else parse(since), 2**62 if until is None else parse(until))
@@ -49,7 +49,7 @@ def replay(
             fail(error, WRONG_USAGE)
         sound = True
         pasts = {one: Past(audited(own, one), events(own, one)) for one in range(own.partitions)}
-        compared = compare_all(Terms.of(own), pasts, span, own.model_keys)
+        compared = compare_all(Terms.of(own), pasts, span, shelf(own))
         for partition, found in watched(compared, "Deciding again", own.partitions):
             sound &= not (found.flaws or found.differing)
             _say(partition, found)

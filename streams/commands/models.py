@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 models = typer.Typer(help="The models, and who signed them.", no_args_is_help=True)
 
-Folders = Annotated[list[Path] | None, typer.Argument(help="Folders of models. [default: those of this release]")]
+Folders = Annotated[
+    list[Path] | None, typer.Argument(help="Folders of models. [default: this release's, and those in VAGT_MODELS]")
+]
 
 
 @models.command("list")
 def list_models() -> None:
-    """Name each model of this release with its version, whether it speaks, and whose key signed it."""
-    from models.registry import FOLDERS
-
+    """Name each model with its version, whether it speaks, and whose key signed it."""
     with plain_failures():
-        for folder in FOLDERS:
+        for folder in _all():
             typer.echo(_line(folder, _trust()))
 
 
@@ -29,18 +29,18 @@ def list_models() -> None:
 def verify(folders: Folders = None) -> None:
     """Load each model as a worker would; exit with 1 when one must not be loaded."""
     from models.artefact import ArtefactError
-    from models.registry import FOLDERS
 
     refused = 0
     with plain_failures():
-        for folder in folders or FOLDERS:
+        wanted = folders or _all()
+        for folder in wanted:
             try:
                 typer.echo(_line(folder, _trust()))
             except ArtefactError as error:
                 refused += 1
                 typer.echo(f"Refused: {error}.", err=True)
     if refused:
-        fail(f"{refused} of {len(folders or FOLDERS)} models must not be loaded.")
+        fail(f"{refused} of {len(wanted)} models must not be loaded.")
 
 
 @models.command()
@@ -51,7 +51,7 @@ def sign(
     """Sign a model, once it has been judged: workers that trust the key's owner load it then."""
     from models import signing
     from models.artefact import MANIFEST, SIGNATURE, UNSIGNED
-    from models.registry import opened
+    from models.shelf import opened
 
     with plain_failures():
         signed = opened(folder, UNSIGNED).model
@@ -70,6 +70,14 @@ def key(
         typer.echo(f"Wrote {file} (keep it secret, and out of any repository) and {signing.new_key(file)}")
 
 
+def _all() -> list[Path]:
+    """The folders of the models of this release, then of the deployment's own."""
+    from models.registry import FOLDERS
+    from streams.terms import shelf
+
+    return [*FOLDERS, *shelf(settings()).folders()]
+
+
 def _trust() -> "Trust":
     from models.artefact import Trust
 
@@ -77,11 +85,12 @@ def _trust() -> "Trust":
 
 
 def _line(folder: Path, trust: "Trust") -> str:
-    from models.artefact import Manifest, signed_by
-    from models.registry import opened
+    from models.artefact import signed_by
+    from models.shelf import opened
+    from models.surprise import Surprise
 
     one = opened(folder, trust)
-    silent = isinstance(one.manifest, Manifest) and not one.manifest.switched_on
+    silent = not isinstance(one, Surprise) and not one.manifest.switched_on
     return (
         f"{one.model.name} {one.model.version}: {'in shadow' if silent else 'speaks'}, signed by "
         f"{signed_by(folder, trust)}, sha256 {one.model.sha256}"
