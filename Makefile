@@ -13,11 +13,11 @@ run: .venv/.installed $(BOARD)
 
 # Three at a time, each with a Kafka of its own: many tests wait for a broker most of their time.
 test: lint .venv/.browser
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 3 --junitxml=dist/tests/quick.xml
 
 # What waits for minutes: brokers that are away, workers that fall silent, two releases side by side.
 test-long: .venv/.installed-dev $(BOARD)
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long --junitxml=dist/tests/long.xml
 
 lint: .venv/.installed-dev $(BOARD)
 	$(BIN)/ruff check .

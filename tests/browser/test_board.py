@@ -32,6 +32,7 @@ def test_a_critical_result_shows_on_the_page_by_itself(hospital, page, patient):
     expect(row).to_contain_text("Ingen har svaret")
 
 
+@pytest.mark.req("VAGT-BRD-07")
 def test_who_takes_an_alert_is_seen_on_every_board(hospital, page, chromium, patient):
     hospital.measure(patient, 7.2)
     other = chromium.new_context(locale="da-DK").new_page()
@@ -44,6 +45,7 @@ def test_who_takes_an_alert_is_seen_on_every_board(hospital, page, chromium, pat
     other.context.close()
 
 
+@pytest.mark.req("VAGT-BRD-06")
 def test_a_result_that_is_taken_back_is_said_aloud(hospital, page, patient):
     hospital.measure(patient, 7.2)
     expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
@@ -65,6 +67,7 @@ def test_the_patients_page_tells_why_and_shows_what_was_measured(hospital, page,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.req("VAGT-BRD-08")
 def test_no_page_breaks_a_rule_of_accessibility(hospital, chromium, patient, scheme):
     hospital.measure(patient, 7.2)
     context = chromium.new_context(locale="da-DK", color_scheme=scheme)
@@ -80,6 +83,7 @@ def test_no_page_breaks_a_rule_of_accessibility(hospital, chromium, patient, sch
     context.close()
 
 
+@pytest.mark.req("VAGT-BRD-08")
 def test_an_alert_can_be_taken_by_keyboard_alone(hospital, page, patient):
     hospital.measure(patient, 7.2)
     row = line(page, patient)
@@ -92,6 +96,7 @@ def test_an_alert_can_be_taken_by_keyboard_alone(hospital, page, patient):
     expect(row).to_contain_text("demo tog den kl.", timeout=15_000)
 
 
+@pytest.mark.req("VAGT-BRD-10")
 def test_names_are_text_whatever_stands_in_them(hospital, page):
     name = f"x{uuid.uuid4().hex[:6]}"
     hospital.admit(name, name=f"<img src=x onerror=alert(1)>{name.upper()}", bed="\u202e21", ward="<b>M2</b>")
@@ -112,6 +117,7 @@ def test_a_page_of_a_patient_who_is_unknown_says_so(hospital, chromium: Browser)
 
 
 @pytest.mark.slow
+@pytest.mark.req("VAGT-BRD-01")
 def test_the_page_says_that_the_broker_is_gone_and_recovers_by_itself(hospital, page, faults, patient):
     hospital.measure(patient, 7.2)
     expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
@@ -129,6 +135,7 @@ def test_the_page_says_that_the_broker_is_gone_and_recovers_by_itself(hospital, 
 
 
 @pytest.mark.slow
+@pytest.mark.req("VAGT-BRD-01")
 def test_a_board_that_lost_its_service_greys_and_says_since_when(hospital, page, faults, patient):
     expect(line(page, patient)).to_be_visible(timeout=15_000)
     assert hospital.board is not None

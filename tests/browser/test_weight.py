@@ -50,15 +50,18 @@ def weight(client: TestClient, path: str) -> int:
     return sum(len(gzip.compress(text)) for text in (page.encode(), *(client.get(one).content for one in parts)))
 
 
+@pytest.mark.req("VAGT-BRD-15")
 def test_the_ward_is_light(client):
     assert weight(client, "/ward") <= 45 * _KB
 
 
+@pytest.mark.req("VAGT-BRD-15")
 def test_the_patients_page_is_light(client):
     (handle, *_) = re.findall(r'name="handle" value="([^"]+)"', client.get("/ward").text)
     assert weight(client, f"/patient/{handle}") <= 75 * _KB
 
 
+@pytest.mark.req("VAGT-BRD-10")
 def test_nothing_is_asked_of_another_host():
     for file in STATIC.glob("*.[cj]s*"):
         if file.name != "THIRD_PARTY.json":

@@ -14,6 +14,7 @@ from tests.integration.service import oracle
 
 
 @pytest.mark.parametrize("name", contract.files())
+@pytest.mark.req("VAGT-OPS-01")
 def test_the_published_document_is_current(name: str) -> None:
     published = contract.FOLDER.joinpath(name).read_bytes()
     assert published == contract.files()[name], "run `python -m streams.contract`"
@@ -37,6 +38,7 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
             place = place[step]
 
 
+@pytest.mark.req("VAGT-OPS-01")
 def test_what_the_decision_says_is_what_the_contract_describes() -> None:
     scores, alerts = oracle(ward(patients=4, hours=24))
     checked = 0

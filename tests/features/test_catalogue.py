@@ -197,6 +197,7 @@ def test_no_code_of_the_catalogue_goes_unchecked():
 
 
 @pytest.mark.parametrize(("name", "code", "kind"), LINES)
+@pytest.mark.req("VAGT-IN-03")
 def test_a_code_means_its_analyte_and_takes_the_units_of_its_property_alone(name, code, kind):
     systems = [LOINC] if re.match(r"\d", code) else [NPU, MEDCOM_NPU]
     for system in systems:
@@ -214,6 +215,7 @@ def test_medcoms_own_code_system_names_respiration():
 
 
 @given(st.sampled_from(sorted(catalogue().entries)), st.floats(0, 1))
+@pytest.mark.req("VAGT-IN-04")
 def test_every_plausible_value_survives_the_way_to_each_unit_and_back(key, share):
     entry = catalogue().entries[key]
     if entry.analyte.kind == "text":
@@ -224,6 +226,7 @@ def test_every_plausible_value_survives_the_way_to_each_unit_and_back(key, share
 
 
 @given(st.sampled_from(sorted(catalogue().entries)), st.floats(), st.none() | st.text(max_size=8))
+@pytest.mark.req("VAGT-IN-05")
 def test_whatever_comes_is_either_plausible_or_refused(key, value, unit):
     try:
         analyte, result = catalogue().canonical(key[0], key[1], value, unit)
@@ -287,10 +290,12 @@ def test_the_plausible_bounds_belong_to_the_range():
         pytest.param("9269-2", 2, "{score}", id="a GCS of 2"),
     ],
 )
+@pytest.mark.req("VAGT-IN-05")
 def test_a_value_that_cannot_be_is_refused(code, value, unit):
     assert refusal(code, value, unit) == "implausible"
 
 
+@pytest.mark.req("VAGT-IN-04")
 def test_saturation_is_a_fraction_under_npu_and_percent_under_loinc():
     assert canonical("NPU27280", 0.97, "1") == ("spo2", 97)
     assert canonical("NPU27280", 0.97, "{fraction}") == ("spo2", 97)
@@ -302,12 +307,14 @@ def test_saturation_is_a_fraction_under_npu_and_percent_under_loinc():
     assert canonical("2708-6", 97, "%") == ("sao2", 97)
 
 
+@pytest.mark.req("VAGT-IN-04")
 def test_urea_and_urea_nitrogen_weigh_differently():
     assert canonical("3091-6", 36.0, "mg/dL") == ("urea", pytest.approx(36.0 * 0.1665, rel=1e-3))
     assert canonical("3094-0", 16.8, "mg/dL") == ("urea", pytest.approx(16.8 * 0.357, rel=1e-3))
     assert canonical("14937-7", 6.0, "mmol/L") == ("urea", 6.0)
 
 
+@pytest.mark.req("VAGT-IN-04")
 def test_haemoglobin_comes_in_three_units():
     for code, value, unit in (("NPU02319", 7.447, "mmol/L"), ("NPU28309", 120, "g/L"), ("718-7", 12, "g/dL")):
         assert canonical(code, value, unit) == ("haemoglobin", pytest.approx(7.447, rel=1e-4))
@@ -329,6 +336,7 @@ def test_haemoglobin_comes_in_three_units():
         ("2019-8", "mm[Hg]", 0.133322),
     ],
 )
+@pytest.mark.req("VAGT-IN-04")
 def test_the_factors_are_those_of_the_literature(code, unit, factor):
     assert catalogue().entries[LOINC, code].ways[unit].forward(1.0) == pytest.approx(factor, rel=2e-3)
 
@@ -378,6 +386,7 @@ def test_a_units_spellings_all_mean_the_same(code, value, spellings):
         pytest.param("2777-1", "meq/L", id="equivalents of what has no one charge"),
     ],
 )
+@pytest.mark.req("VAGT-IN-03")
 def test_a_unit_that_the_code_does_not_take_is_refused(code, unit):
     assert refusal(code, 50.0, unit) == "unknown-unit"
 
@@ -386,6 +395,7 @@ def test_a_unit_that_the_code_does_not_take_is_refused(code, unit):
     ("system", "code"),
     [(LOINC, "0000-0"), (NPU, "2160-0"), (LOINC, "NPU18016"), ("", ""), ("urn:nobody", "8867-4")],
 )
+@pytest.mark.req("VAGT-IN-03")
 def test_an_unknown_code_is_refused(system, code):
     assert refusal(code, 1.0, "1", system) == "unknown-code"
     with pytest.raises(Refused, match="unknown-code"):
@@ -395,6 +405,7 @@ def test_an_unknown_code_is_refused(system, code):
 @pytest.mark.parametrize(
     ("code", "unit"), [("0101701234", "mg/dL"), ("010170-1234", "mg/dL"), ("2160-0", "0101701234")]
 )
+@pytest.mark.req("VAGT-PRI-02")
 def test_a_refusal_never_repeats_a_persons_number(code, unit):
     with pytest.raises(Refused) as refused:
         catalogue().canonical(LOINC, code, 1.0, unit)
@@ -466,6 +477,7 @@ def local(tmp_path: Path, text: str) -> Catalogue:
     return Catalogue(path)
 
 
+@pytest.mark.req("VAGT-IN-13")
 def test_a_deployment_adds_its_codes_and_spellings(tmp_path):
     own = local(tmp_path, LOCAL)
     assert own.canonical("urn:oid:1.2.208.176.9.9", "KREA;P", 90, "mikromol pr. L")[1] == 90
@@ -499,6 +511,7 @@ def test_a_deployment_adds_its_codes_and_spellings(tmp_path):
         ("[aliases]", "[nicknames]", "nicknames"),
     ],
 )
+@pytest.mark.req("VAGT-IN-13")
 def test_a_wrong_file_is_refused_with_the_line_that_is_wrong(tmp_path, old, new, message):
     assert old in LOCAL
     with pytest.raises(CatalogueError, match=message):

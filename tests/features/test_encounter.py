@@ -43,6 +43,7 @@ def test_an_empty_list_of_flags_takes_them_away():
 
 
 @pytest.mark.parametrize("order", list(permutations([ADMIT, TRANSFER, encounter("update", 7, bed="3"), DISCHARGE])))
+@pytest.mark.req("VAGT-IN-08")
 def test_the_order_of_arrival_leaves_no_trace(order):
     stay = after(*order).stay
     assert (stay.ward, stay.bed, stay.unit_since) == ("OUH-V", "3", moment(5))

@@ -125,6 +125,7 @@ def test_a_tick_needs_no_id():
 
 
 @pytest.mark.parametrize("item", [observation_item(), ENCOUNTER, TICK], ids=lambda item: item["type"])
+@pytest.mark.req("VAGT-IN-09")
 def test_an_event_is_of_the_patient_that_is_the_records_key(item):
     for nobody in (MISSING, None, ""):
         assert refusal(changed(item, "patient", nobody)).reason == "missing-subject"
@@ -172,6 +173,7 @@ def refused(item: Any, key: str) -> Refused | None:
     st.dictionaries(st.sampled_from(FIELDS), anything),
     st.sampled_from([observation_item(), ENCOUNTER, TICK, {}]),
 )
+@pytest.mark.req("VAGT-SEC-06")
 def test_no_object_raises_anything_but_refused_and_no_detail_repeats_a_value(fields, base):
     assert SECRET not in str(refused({**base, **fields, "patient": SECRET}, SECRET))
 

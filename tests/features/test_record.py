@@ -54,6 +54,7 @@ def test_late_and_out_of_order_observations_lie_in_their_place():
     assert record.now == moment(4)
 
 
+@pytest.mark.req("VAGT-IN-06")
 def test_a_repeated_observation_changes_nothing():
     record = after(observation())
     again = applied(record, observation())
@@ -68,6 +69,7 @@ def test_a_repeat_that_became_known_later_moves_only_the_patients_now():
     assert again.record.series is record.series
 
 
+@pytest.mark.req("VAGT-IN-06")
 def test_a_corrected_result_replaces_the_earlier_one_wherever_it_lies():
     record = after(*(observation(value=60 + hour, hour=hour) for hour in range(5)))
     corrected = applied(record, observation(value=99, hour=2, issued=6, version=2, status="corrected"))
@@ -75,6 +77,7 @@ def test_a_corrected_result_replaces_the_earlier_one_wherever_it_lies():
     assert (corrected.changed, corrected.replaced) == ({HEART}, {"heart_rate-2"})
 
 
+@pytest.mark.req("VAGT-IN-06")
 def test_a_lower_version_changes_nothing():
     record = after(observation(value=99, version=3))
     late = applied(record, observation(value=60, version=2))
@@ -92,6 +95,7 @@ def test_a_lower_version_changes_nothing():
         {"analyte": "consciousness", "value": "A", "id": "heart_rate-0"},
     ],
 )
+@pytest.mark.req("VAGT-IN-07")
 def test_the_same_version_with_another_content_is_a_conflict(other):
     assert reason(after(observation()), observation(**other)) == "conflict"
 
@@ -103,6 +107,7 @@ def test_the_same_version_of_a_converted_value_is_no_conflict():
 
 
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
+@pytest.mark.req("VAGT-IN-06")
 def test_a_withdrawn_result_is_gone_even_when_the_withdrawal_comes_first(status):
     first, gone = observation(value=60), observation(value=None, version=2, status=status, issued=1)
     for order in permutations([first, gone]):
@@ -175,14 +180,17 @@ def test_a_result_that_the_catalogue_refuses_leaves_the_record_as_it_was(event, 
 
 
 @pytest.mark.parametrize("effective", ["1890-06-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.req("VAGT-IN-11")
 def test_a_result_from_before_anyone_alive_was_born_is_implausible(effective):
     assert reason(Record(), observation(effective=effective)) == "implausible"
 
 
+@pytest.mark.req("VAGT-IN-11")
 def test_a_result_of_next_week_is_implausible():
     assert reason(Record(), observation(hour=7 * 24, issued=0)) == "implausible"
 
 
+@pytest.mark.req("VAGT-IN-11")
 def test_a_producers_clock_may_be_ahead_by_the_allowed_skew_and_no_more():
     ahead = moment(0) + 10 * MINUTE
     just, over = (observation(issued=0, effective=at((ahead + ms - START) / HOUR)) for ms in (0, 1))
@@ -250,6 +258,7 @@ def test_the_days_extremes_go_after_the_longest_time_kept():
     assert not after(tick(day_end), record=record).series[HEART].extremes
 
 
+@pytest.mark.req("VAGT-REL-09")
 def test_no_patient_grows_without_bound():
     record = after(*(observation(value=60 + n % 50, hour=n / 3600, id=f"{n}") for n in range(MOST_ENTRIES + 10)))
     assert len(record.series[HEART].entries) == MOST_ENTRIES
@@ -259,6 +268,7 @@ def test_no_patient_grows_without_bound():
 # ---------------------------------------------------------------- the patient's now
 
 
+@pytest.mark.req("VAGT-DEC-02")
 def test_now_is_the_greatest_instant_at_which_anything_became_known():
     record = after(observation(hour=1, issued=5))
     assert record.now == moment(5)
@@ -267,6 +277,7 @@ def test_now_is_the_greatest_instant_at_which_anything_became_known():
     assert after(encounter("admit", 2, issued=at(7)), record=record).now == moment(7)
 
 
+@pytest.mark.req("VAGT-DEC-02")
 def test_a_tick_changes_time_and_nothing_else():
     record = after(observation())
     change = applied(record, tick(1))
@@ -348,6 +359,7 @@ def histories(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(histories())
+@pytest.mark.req("VAGT-IN-08")
 def test_what_is_known_in_the_end_does_not_depend_on_the_order_of_arrival(history):
     events, shuffled = history
     one, other = (after(*order, tick(END)) for order in (events, shuffled))

@@ -60,6 +60,7 @@ def test_both_micro_signs_and_a_small_litre_are_the_same_unit():
     st.sampled_from([("mass", "substance"), ("substance", "mass"), ("temperature", "temperature")]),
     st.floats(-1e6, 1e6),
 )
+@pytest.mark.req("VAGT-IN-04")
 def test_every_conversion_comes_back(pair, value):
     measured, target = pair
     goal = next(iter(PROPERTIES[target]))

@@ -72,6 +72,7 @@ def naive(statistic: str, times: np.ndarray, values: np.ndarray) -> float:
         max_size=40,
     ),
 )
+@pytest.mark.req("VAGT-DEC-03")
 def test_every_feature_is_what_one_would_compute_by_hand(analyte, points):
     """Instants in minutes before now: some lie after it, some on the edge of a window, some coincide."""
     one = series(*((NOW - minutes * MINUTE, value) for minutes, value in points))
@@ -106,6 +107,7 @@ def test_a_window_holds_its_end_and_not_its_start(hours, statistic):
     assert of("heart_rate", (0, 80), (hours, 80))[f"heart_rate_{statistic}"] == 1
 
 
+@pytest.mark.req("VAGT-DEC-05")
 def test_a_value_is_forgotten_at_72_hours():
     assert of("potassium", (72 - 1 / HOUR, 4.0))["potassium_last"] == 4.0
     forgotten = of("potassium", (72, 4.0)).items()
@@ -128,6 +130,7 @@ def test_a_change_is_not_counted_from_a_value_that_is_forgotten():
     assert isnan(found["potassium_change_24h"])
 
 
+@pytest.mark.req("VAGT-DEC-02")
 def test_nothing_from_after_the_instant_counts():
     now_only = of("heart_rate", (0, 80), (2, 70))
     with_later = of("heart_rate", (0, 80), (2, 70), (-0.1, 200), (-5, 10))
@@ -211,6 +214,7 @@ def test_a_visit_of_the_laboratory_counts_the_tests_of_the_newest_instant():
     # Quarters of an hour, and the millisecond before or after: where values enter and leave the windows.
     st.lists(st.tuples(st.integers(0, 160 * 4), st.sampled_from([-1, 0, 1])), min_size=2, max_size=12),
 )
+@pytest.mark.req("VAGT-DEC-03")
 def test_what_is_kept_of_a_series_is_what_is_worked_out_again(points, instants):
     def made() -> dict[str, Series]:
         return {

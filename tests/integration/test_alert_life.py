@@ -88,6 +88,7 @@ def test_somebodys_answer_is_a_change_of_the_alert(service: Service) -> None:
     assert (acknowledged["sequence"], resolved["sequence"], resolved["answer"]) == (2, 3, None)
 
 
+@pytest.mark.req("VAGT-IN-12")
 def test_a_merged_patients_alert_and_results_follow_to_another_partition_and_come_back(service: Service) -> None:
     old = "p-old"
     new = next(
@@ -109,6 +110,7 @@ def test_a_merged_patients_alert_and_results_follow_to_another_partition_and_com
     assert service.dead() == []
 
 
+@pytest.mark.req("VAGT-ALT-07")
 def test_a_snooze_ends_by_a_tick_that_the_service_writes_itself(service: Service) -> None:
     service.send([("p-snooze", signs("p-snooze", ILL))])
     (raised,) = said(service, "p-snooze", "raised")
@@ -124,6 +126,7 @@ def test_a_snooze_ends_by_a_tick_that_the_service_writes_itself(service: Service
     assert ticks == [{"type": "tick", "patient": "p-snooze", "at": render(ends), "origin": "vagt"}]
 
 
+@pytest.mark.req("VAGT-ALT-07")
 def test_a_snooze_that_ended_while_no_worker_ran_ends_when_one_does(service: Service) -> None:
     service.send([("p-restart", signs("p-restart", ILL))])
     (raised,) = said(service, "p-restart", "raised")

@@ -42,6 +42,7 @@ def archived(service: Service, topic: str) -> dict[int, int]:
 
 # On a busy machine kafka-python may leave a socket to the garbage collector when a client is closed while it fetches.
 @pytest.mark.filterwarnings("ignore:unclosed <socket.socket .*proto=6:ResourceWarning")
+@pytest.mark.req("VAGT-AUD-03")
 def test_what_kafka_forgot_is_queried_decided_again_and_erased_from_the_archive(service: Service) -> None:
     records = ward(patients=8, hours=10, seed=11)
     half = len(records) // 2

@@ -35,6 +35,7 @@ def compared(service: Service) -> list[Comparison]:
     ]
 
 
+@pytest.mark.req("VAGT-AUD-02")
 def test_every_decision_is_computed_again_to_the_bit_whatever_the_workers_went_through(service: Service) -> None:
     records = ward(patients=12, hours=12, seed=7)
     records.insert(40, (records[3][0], b"no JSON"))
@@ -87,6 +88,7 @@ def test_every_decision_is_computed_again_to_the_bit_whatever_the_workers_went_t
     assert exchanged.flaws == []
 
 
+@pytest.mark.req("VAGT-PRI-04")
 def test_an_erased_patient_leaves_the_state_the_changelog_and_the_audits_names(service: Service) -> None:
     records = ward(patients=6, hours=12, seed=8)
     service.start("w1")

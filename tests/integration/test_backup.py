@@ -68,6 +68,7 @@ def ends(service: Service) -> dict[str, dict[int, int]]:
 
 
 @pytest.mark.long
+@pytest.mark.req("VAGT-REL-11")
 def test_what_is_lost_is_said_again_to_the_byte_or_not_at_all(service: Service) -> None:
     decided(service, "w0", RECORDS[: HALF // 2])
     decided(service, "w1", RECORDS[HALF // 2 : HALF])

@@ -65,6 +65,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.req("VAGT-IN-01")
 def test_unusable_input_is_a_dead_letter_with_its_bytes_and_a_reason(service: Service, case: str) -> None:
     value, reason = BAD[case]
     raw = value if value is None or isinstance(value, bytes) else orjson.dumps(value)
@@ -83,6 +84,7 @@ def test_unusable_input_is_a_dead_letter_with_its_bytes_and_a_reason(service: Se
     assert PATIENT not in headers["detail"]
 
 
+@pytest.mark.req("VAGT-IN-02")
 def test_the_siblings_of_an_unusable_object_are_used(service: Service) -> None:
     patient = "p-siblings"
     panel = [
@@ -113,6 +115,7 @@ def test_a_lower_version_changes_nothing_and_is_no_error(service: Service) -> No
     assert service.dead(before) == []
 
 
+@pytest.mark.req("VAGT-IN-07")
 def test_the_same_version_with_another_value_is_a_conflict(service: Service) -> None:
     patient = "p-conflict"
     before = service.ends("deadletter")
@@ -121,6 +124,7 @@ def test_the_same_version_with_another_value_is_a_conflict(service: Service) -> 
     assert [letter["reason"] for letter in service.dead(before)] == ["conflict"]
 
 
+@pytest.mark.req("VAGT-IN-09")
 def test_a_key_that_is_missing_is_a_wrong_subject(service: Service) -> None:
     before = service.ends("deadletter")
     service.send([(None, sign("no-key"))])
@@ -128,6 +132,7 @@ def test_a_key_that_is_missing_is_a_wrong_subject(service: Service) -> None:
     assert [letter["reason"] for letter in service.dead(before)] == ["wrong-subject"]
 
 
+@pytest.mark.req("VAGT-IN-09")
 def test_a_record_on_the_wrong_partition_is_moved_and_used_once(service: Service) -> None:
     patient = "p-moved"
     wrong = (partition_of(patient.encode(), PARTITIONS) + 1) % PARTITIONS
@@ -139,6 +144,7 @@ def test_a_record_on_the_wrong_partition_is_moved_and_used_once(service: Service
     assert scores[0].partition == partition_of(patient.encode(), PARTITIONS)
 
 
+@pytest.mark.req("VAGT-IN-02")
 def test_the_worker_has_outlived_it_all_and_still_speaks(service: Service) -> None:
     patient = "p-after"
     signs = observation(patient, "after", START, code=loinc("9279-1"), value=30.0)
@@ -148,6 +154,7 @@ def test_the_worker_has_outlived_it_all_and_still_speaks(service: Service) -> No
     assert len(service.scores()[patient]) == 1
 
 
+@pytest.mark.req("VAGT-PRI-02")
 def test_no_log_line_names_a_patient(service: Service) -> None:
     log = service.log()
     assert "deadletter" in log

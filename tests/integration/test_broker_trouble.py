@@ -71,6 +71,7 @@ def all_is_as_if_nothing_had_happened(service: Service, records: list[tuple[str,
 
 
 @pytest.mark.long
+@pytest.mark.req("VAGT-REL-05")
 def test_a_worker_waits_for_a_broker_and_outlives_its_absence(own: Broker, tmp_path: Path) -> None:
     records = ward(patients=5, hours=8)
     third = len(records) // 3
@@ -182,6 +183,7 @@ def offsets(service: Service) -> dict[TopicPartition, Any]:
         admin.close()
 
 
+@pytest.mark.req("VAGT-REL-07")
 def test_records_that_were_removed_before_they_were_read_are_counted_aloud(service: Service) -> None:
     records = ward(patients=6, hours=6, seed=6)
     third = len(records) // 3
@@ -202,6 +204,7 @@ def test_records_that_were_removed_before_they_were_read_are_counted_aloud(servi
     assert said == {one: (before[one], end, end - before[one]) for one, end in removed.items() if 0 < before[one] < end}
 
 
+@pytest.mark.req("VAGT-REL-09")
 def test_a_patient_whose_stored_record_is_damaged_waits_for_its_repair_and_nobody_else_does(service: Service) -> None:
     records = ward(patients=4, hours=6, seed=7)
     half = len(records) // 2
@@ -247,6 +250,7 @@ def store(service: Service, patient: str, value: bytes | None) -> None:
         producer.send(topic, value, patient.encode(), partition=partition).get(30)
 
 
+@pytest.mark.req("VAGT-REL-08")
 def test_a_changelog_that_was_deleted_is_not_made_again_as_if_there_had_been_no_patients(service: Service) -> None:
     records = ward(patients=2, hours=2, seed=9)
     worker = service.start()

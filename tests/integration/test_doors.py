@@ -33,6 +33,7 @@ def vital_sign(identity: str, code: str, value: float, unit: str, hour: int = 0)
     }
 
 
+@pytest.mark.req("VAGT-IN-10")
 def test_a_fhir_bundle_becomes_scores_and_an_alert(service: Service) -> None:
     signs = [("9279-1", 30.0, "/min"), ("59408-5", 90.0, "%"), ("8867-4", 135.0, "/min")]
     bundle = {

@@ -149,10 +149,12 @@ def _finish(lab: Lab) -> tuple[set[int], int]:
     return set(range(NUMBERS)) - set(lab.out()), lab.committed()
 
 
+@pytest.mark.req("VAGT-REL-04")
 def test_the_mends_are_for_the_installed_faust() -> None:
     assert version("faust-streaming") == mends.MENDS
 
 
+@pytest.mark.req("VAGT-REL-04")
 def test_recovery_seeks_before_it_resumes(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Issue 596. Provoked: the seek to the committed offsets takes two seconds, while records wait.
 
@@ -173,6 +175,7 @@ def test_recovery_seeks_before_it_resumes(both: Callable[..., tuple[Lab, Lab]]) 
     assert committed == NUMBERS + 1
 
 
+@pytest.mark.req("VAGT-REL-04")
 def test_no_commit_passes_over_a_record_in_hand(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Issue 606. Provoked: of two actors, the one with the first record never finishes it.
 
@@ -195,6 +198,7 @@ def test_a_mended_app_has_one_actor_for_each_agent() -> None:
     assert isinstance(app, faust.App)
 
 
+@pytest.mark.req("VAGT-REL-04")
 def test_a_failed_commit_is_tried_again(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Issue 316. Provoked: the last commit fails, as it does when the group has rebalanced.
 
@@ -318,6 +322,7 @@ def test_a_recovery_that_hangs_ends_the_worker(both: Callable[..., tuple[Lab, La
         ("keep-interpreter", "Timeout"),
     ],
 )
+@pytest.mark.req("VAGT-REL-06")
 def test_a_worker_that_falls_silent_is_ended(make: Callable[..., Lab], scenario: str, says: str) -> None:
     """Issues 175, 640, 523, 532, 549, 306. Provoked: an agent, the loop, the consumer or the interpreter hangs."""
     lab = make(scenario, mended=True, watched=True)
@@ -342,6 +347,7 @@ def test_plain_faust_stays_silent(make: Callable[..., Lab]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.req("VAGT-REL-04")
 def test_a_fault_in_an_agent_loses_no_record(both: Callable[..., tuple[Lab, Lab]]) -> None:
     """Provoked: the agent raises once, at number 5.
 

@@ -17,6 +17,7 @@ def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Service]
         yield service
 
 
+@pytest.mark.req("VAGT-DEC-03")
 def test_the_service_says_what_the_pure_step_says(service: Service) -> None:
     records = ward(patients=8, hours=24)
     service.start()
@@ -30,6 +31,7 @@ def test_the_service_says_what_the_pure_step_says(service: Service) -> None:
     assert service.shown() == shown(records) != {}
 
 
+@pytest.mark.req("VAGT-DEC-01")
 def test_three_workers_say_what_one_says(broker: str, tmp_path: Path) -> None:
     records = ward(patients=20, hours=12, seed=2)
     said = []
@@ -45,6 +47,7 @@ def test_three_workers_say_what_one_says(broker: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.req("VAGT-REL-01")
 def test_nothing_is_lost_when_workers_join_leave_and_are_killed(service: Service) -> None:
     records = ward(patients=20, hours=24, seed=3)
     part = len(records) // 5
@@ -66,6 +69,7 @@ def test_nothing_is_lost_when_workers_join_leave_and_are_killed(service: Service
     assert service.dead() == []
 
 
+@pytest.mark.req("VAGT-REL-03")
 def test_a_worker_that_starts_again_goes_on_where_it_was(service: Service) -> None:
     records = ward(patients=5, hours=12, seed=4)
     for half in (records[: len(records) // 2], records[len(records) // 2 :]):
@@ -77,6 +81,7 @@ def test_a_worker_that_starts_again_goes_on_where_it_was(service: Service) -> No
     assert service.shown() == shown(records)
 
 
+@pytest.mark.req("VAGT-REL-03")
 def test_a_worker_with_an_empty_disk_restores_its_records_from_the_changelog(service: Service) -> None:
     records = ward(patients=5, hours=12, seed=5)
     for name, half in (("w1", records[: len(records) // 2]), ("w2", records[len(records) // 2 :])):

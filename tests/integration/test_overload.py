@@ -28,6 +28,7 @@ def flood(observations: int) -> list[tuple[str, list[dict[str, object]]]]:
     return [(FLOOD, every[start : start + 500]) for start in range(0, observations, 500)]
 
 
+@pytest.mark.req("VAGT-REL-09")
 def test_a_flood_of_one_patient_stays_in_bounds_and_leaves_the_others_as_they_are(service: Service) -> None:
     records = ward(patients=3, hours=4, seed=8)
     flooded = flood(3 * MOST_ENTRIES)

@@ -238,6 +238,7 @@ def deployment(broker: str, prefix: str, folder: Path, **environment: str) -> Se
     )
 
 
+@pytest.mark.req("VAGT-PRI-01")
 def test_with_a_key_no_identifier_is_anywhere_but_where_it_came_in(broker: str, tmp_path: Path) -> None:
     service = deployment(broker, "privacy.", tmp_path, VAGT_PSEUDONYM_KEY=KEY)
     names = Pseudonyms([bytes.fromhex(KEY)])
@@ -259,6 +260,7 @@ def test_with_a_key_no_identifier_is_anywhere_but_where_it_came_in(broker: str, 
     assert KEY not in service.log()
 
 
+@pytest.mark.req("VAGT-PRI-01")
 def test_without_a_key_the_same_search_finds_them(broker: str, tmp_path: Path) -> None:
     service = deployment(broker, "no-privacy.", tmp_path)
     with running(service, "w1"):
@@ -268,6 +270,7 @@ def test_without_a_key_the_same_search_finds_them(broker: str, tmp_path: Path) -
     assert (found["logs"], found["process arguments"]) == (0, 0)
 
 
+@pytest.mark.req("VAGT-PRI-01")
 def test_what_passes_no_door_is_refused_and_told_to_nobody(broker: str, tmp_path: Path) -> None:
     service = deployment(broker, "bypass.", tmp_path, VAGT_PSEUDONYM_KEY=KEY)
     (patient, *_), names = PEOPLE, Pseudonyms([bytes.fromhex(KEY)])
@@ -284,6 +287,7 @@ def test_what_passes_no_door_is_refused_and_told_to_nobody(broker: str, tmp_path
     assert found == dict.fromkeys(found, 0)
 
 
+@pytest.mark.req("VAGT-PRI-03")
 def test_a_rotation_moves_a_patient_on_kafka_and_the_key_can_go(broker: str, tmp_path: Path) -> None:
     service = deployment(broker, "rotation.", tmp_path, VAGT_PSEUDONYM_KEY=KEY)
     log, newer = native(WARD[:1], 8, 5), bytes(range(200, 232)).hex()

@@ -145,6 +145,7 @@ def killed_after(batches: int) -> Any:
     return writes
 
 
+@pytest.mark.req("VAGT-REL-12")
 def test_patients_go_on_with_more_partitions_however_often_the_move_is_interrupted(
     service: Growing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +257,7 @@ def test_no_worker_gets_into_the_group_meanwhile(service: Growing) -> None:
         assert service.kept(CHANGELOG) == set()
 
 
+@pytest.mark.req("VAGT-REL-02")
 def test_a_worker_that_was_paused_meanwhile_can_write_no_state_when_it_wakes(service: Growing) -> None:
     async def waking() -> None:
         paused = kafka.producer(service.settings, f"{service.settings.group}-0")

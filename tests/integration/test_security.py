@@ -91,6 +91,7 @@ async def read(user: Settings, topic: str, group: str | None = None) -> Any:
 
 
 @pytest.mark.parametrize("way", ["scram", "oauth", "mtls"])
+@pytest.mark.req("VAGT-SEC-01")
 def test_a_worker_that_shows_who_it_is_decides_from_end_to_end(cluster: Secured, tmp_path: Path, way: str) -> None:
     environment = {**COMMON, **getattr(cluster, way)("worker")}
     service = Service(cluster.open, PREFIX, tmp_path, environment=environment)
@@ -113,6 +114,7 @@ def test_a_worker_that_shows_who_it_is_decides_from_end_to_end(cluster: Secured,
         assert "eyJ" not in text  # how every token begins
 
 
+@pytest.mark.req("VAGT-SEC-01")
 def test_who_is_not_who_they_say_is_refused_in_one_sentence(cluster: Secured, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("another secret")
     stranger = Authority(tmp_path, "stranger")
@@ -135,6 +137,7 @@ def test_who_is_not_who_they_say_is_refused_in_one_sentence(cluster: Secured, tm
         assert not [secret for secret in SECRETS.values() if secret in said]
 
 
+@pytest.mark.req("VAGT-SEC-01")
 def test_an_expired_token_is_refused_in_one_sentence(cluster: Secured, tmp_path: Path) -> None:
     cluster.issuer.life = -60.0
     try:
@@ -165,6 +168,7 @@ def run_workers(folder: Path, cases: dict[str, dict[str, str]]) -> dict[str, tup
             process.wait()
 
 
+@pytest.mark.req("VAGT-SEC-02")
 async def test_each_role_does_what_it_must(cluster: Secured) -> None:
     result = observation("p-1", "lab-1", START)
     await write(as_user(cluster.scram("lab")), "lab", result)
@@ -221,6 +225,7 @@ def must_not(cluster: Secured) -> dict[str, Callable[[], Awaitable[Any]]]:
     }
 
 
+@pytest.mark.req("VAGT-SEC-02")
 async def test_what_no_role_allows_is_refused(cluster: Secured) -> None:
     allowed, refused = [], {}
     for name, attempt in must_not(cluster).items():

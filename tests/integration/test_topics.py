@@ -10,6 +10,7 @@ from kafka.admin import ConfigResource
 from streams.topics import MAX_RECORD, MIB, Difference, TopicError, ensure, topics
 
 
+@pytest.mark.req("VAGT-OPS-02")
 def test_missing_topics_are_created_as_specified(broker, topic_prefix):
     wanted = topics(partitions=3, prefix=topic_prefix, doors=["lab"])
 
@@ -40,6 +41,7 @@ def test_two_workers_may_create_the_topics_at_once(broker, topic_prefix):
     assert results == [[], []]
 
 
+@pytest.mark.req("VAGT-OPS-02")
 def test_a_difference_is_reported_and_not_changed(broker, topic_prefix):
     events = topic_prefix + "events"
     admin = KafkaAdminClient(bootstrap_servers=broker)

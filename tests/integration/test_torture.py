@@ -12,6 +12,7 @@ _MOST_S = 1200
 
 
 @pytest.mark.slow
+@pytest.mark.req("VAGT-REL-01")
 def test_two_minutes_of_torture_lose_double_and_change_nothing(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     command = [sys.executable, "-m", "load_tests.torture", "--out", str(out), "--seed", "2", "--minutes", "2"]

@@ -143,6 +143,7 @@ def loinc(code: str) -> dict[str, str]:
     return {"system": "http://loinc.org", "code": code}
 
 
+@pytest.mark.req("VAGT-OPS-04")
 def test_up_shows_the_alerts_of_a_set_and_leaves_nothing_behind(terminal, tmp_path):
     data = a_patient_who_falls_ill(tmp_path / "set.ndjson")
     up = terminal("up", "--data", str(data), "--workers", "2")
@@ -163,6 +164,7 @@ def test_the_ward_brings_alerts_within_seconds_of_its_start(terminal):
     assert up.left_behind() == []
 
 
+@pytest.mark.req("VAGT-OPS-04")
 def test_workers_end_with_an_up_that_was_killed(terminal):
     up = terminal("up")
     up.wait_for("The workers are ready")
@@ -179,12 +181,14 @@ def test_a_second_up_in_the_same_directory_is_refused(live):
     assert "already runs with its data in" in said
 
 
+@pytest.mark.req("VAGT-OPS-05")
 def test_live_workers_and_workers_for_replays_do_not_mix(live):
     status, said = command(live("up", "--replay"))
     assert status == 1
     assert "Workers already run live on this Kafka" in said
 
 
+@pytest.mark.req("VAGT-OPS-05")
 def test_a_replay_is_refused_when_the_workers_are_live(live, tmp_path):
     data = a_patient_who_falls_ill(tmp_path / "set.ndjson")
     status, said = command(live("replay", "ndjson", str(data)))
@@ -280,6 +284,7 @@ def test_a_worker_ends_in_good_order_at_a_signal_and_shares_its_disk_with_nobody
     assert worker.end(how) == 0
 
 
+@pytest.mark.req("VAGT-OPS-06")
 def test_dead_letters_are_listed_without_their_values_and_sent_again_by_item(terminal, broker, topic_prefix, tmp_path):
     service = Service(broker, topic_prefix, tmp_path)
     service.create_topics()

@@ -105,6 +105,7 @@ def test_a_deployments_settings_mean_what_they_meant(release: Release, monkeypat
             monkeypatch.setenv(name, value)
 
 
+@pytest.mark.req("VAGT-REL-11")
 def test_this_release_says_what_the_earlier_one_said_next(release: Release) -> None:
     offsets = list(release.committed)
     log = []
@@ -161,6 +162,7 @@ def test_a_service_goes_on_where_the_earlier_release_stopped(service: Service, r
     assert {(*one.differing, *one.flaws, one.elsewhere, one.unreachable) for one in found} == {(0, 0)}
 
 
+@pytest.mark.req("VAGT-REL-11")
 def test_a_record_of_a_later_release_is_left_as_it_is_and_the_others_go_on(service: Service, release: Release) -> None:
     at, key, value = next(one for one in release.changelog if not one[1].startswith(OWN_KEY))
     later = msgspec.msgpack.encode([FORMAT + 1, *msgspec.msgpack.decode(value)[1:]])
@@ -197,6 +199,7 @@ def older(service: Service, name: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.req("VAGT-REL-11")
 def test_workers_of_two_releases_side_by_side_say_what_one_says(broker: str, topic_prefix: str, tmp_path: Path) -> None:
     """Partitions go to the new release, back to the old one when the new is killed, and to the new one for good.
 

@@ -19,6 +19,7 @@ MOST = 1024 * 1024
 
 
 @pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.req("VAGT-SEC-06")
 def test_a_parser_refuses_what_it_cannot_use_and_fails_at_nothing(name):
     parser, result = PARSERS[name](), Result(name, 1)
     for number in range(25):

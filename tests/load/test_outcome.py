@@ -25,6 +25,7 @@ def sent(count: int) -> Sent:
     return Sent(START, [START] * count)
 
 
+@pytest.mark.req("VAGT-PER-01")
 def test_latency_runs_from_the_intended_instant_even_when_the_generator_was_late():
     plan = planned(10)
     late = Sent(START, [START + 40 * MS])
@@ -35,6 +36,7 @@ def test_latency_runs_from_the_intended_instant_even_when_the_generator_was_late
     assert milliseconds(lateness(plan, late), 50) == pytest.approx(30, rel=1e-3)
 
 
+@pytest.mark.req("VAGT-PER-01")
 def test_an_answer_that_never_came_is_lost_and_one_that_came_twice_counts_once():
     timing = time(planned(0, 1, 2), sent(3), [received(0, 5), received(0, 90), received(2, 7)], [0, 1, 2])
     assert (timing.expected, timing.answered, timing.lost, timing.repeated) == (3, 2, 1, 1)

@@ -25,6 +25,7 @@ def outcome(late_ms: float = 0.1, **scores: int) -> Outcome:
     return Outcome(Load(100), 0, 60_000, timed(2, 2, 2), timed(3, 3, 3, **scores), timed(8), lateness, {"news2 low": 3})
 
 
+@pytest.mark.req("VAGT-PER-01")
 def test_the_ratios_are_those_to_the_echo_of_the_same_run():
     run = orjson.loads(report.document({}, [outcome()]))["runs"][0]
     assert run["valid"]

@@ -137,16 +137,19 @@ def test_a_patient_who_is_not_shown_as_decided_is_found(wrong):
     assert figures(shown=wrong) == {"shown otherwise": 1}
 
 
+@pytest.mark.req("VAGT-REL-13")
 def test_a_lost_alert_is_found_and_so_is_the_gap_that_it_leaves():
     assert figures(alerts=found().alerts[:1]) == {"lost alerts": 1}
     assert figures(alerts=found().alerts[1:]) == {"lost alerts": 1, "sequence gaps": 1}
 
 
+@pytest.mark.req("VAGT-REL-13")
 def test_an_alert_that_nothing_called_for_is_found():
     assert figures(alerts=[*found().alerts, source("alerts", 2, alert(3, 2))]) == {"extra alerts": 1}
 
 
 @pytest.mark.parametrize("fields", [{"kind": "aki"}, {"trigger": {"offset": 0}}, {"score": {"score": 1.0}}])
+@pytest.mark.req("VAGT-REL-13")
 def test_an_alert_with_another_content_is_found(fields):
     assert figures(alerts=[found().alerts[0], source("alerts", 1, alert(2, 2, **fields))]) == {"differing alerts": 1}
 
@@ -187,6 +190,7 @@ def test_checkpoints_may_leave_states_out():
     assert figures(changelog=found().changelog[2:]) == {}
 
 
+@pytest.mark.req("VAGT-REL-02")
 def test_an_older_state_after_a_newer_one_is_found_though_the_newest_comes_last():
     one, two, three = found().changelog
     assert figures(changelog=[one, three, two, three]) == {"states gone back": 1}

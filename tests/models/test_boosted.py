@@ -104,6 +104,7 @@ def patient(hours: float = 1, **newest: float) -> Record:
     return Record(now=NOW, stay=stay, series={name: series((when, value)) for name, value in values.items()})
 
 
+@pytest.mark.req("VAGT-DEC-06")
 def test_reasons_add_up_to_the_log_odds(scorer):
     one = scorer()
     record = patient(lactate=6.0)
@@ -132,6 +133,7 @@ def test_the_interval_holds_the_score(scorer):
         assert 0 <= low <= scored.score <= high <= 1
 
 
+@pytest.mark.req("VAGT-MOD-03")
 def test_it_abstains_when_inputs_are_too_few(scorer):
     one = scorer()
     assert not one.score(patient()).abstained
@@ -143,11 +145,13 @@ def test_it_abstains_when_inputs_are_too_few(scorer):
 
 
 @pytest.mark.parametrize(("hours", "abstained"), [(12 - 1 / HOUR, False), (12, True)])
+@pytest.mark.req("VAGT-MOD-03")
 def test_it_abstains_when_no_vital_sign_is_fresh(scorer, hours, abstained):
     assert scorer().score(patient(hours)).abstained is abstained
 
 
 @pytest.mark.parametrize(("rate", "abstained"), [(29, True), (30, False), (200, False), (201, True)])
+@pytest.mark.req("VAGT-MOD-03")
 def test_it_abstains_on_values_unlike_the_trainings(scorer, rate, abstained):
     assert scorer().score(patient(heart_rate=rate)).abstained is abstained
 
@@ -157,6 +161,7 @@ def test_a_model_that_is_switched_off_scores_in_shadow(scorer):
     assert scorer(switched_on=False).score(patient()).shadow
 
 
+@pytest.mark.req("VAGT-MOD-02")
 def test_another_unit_and_a_child_are_scored_in_shadow(scorer):
     one, record = scorer(), patient()
     for stay in (Stay(unit_type="ward"), Stay(unit_type="icu", birth_date="2015-01-01"), Stay()):
@@ -191,6 +196,7 @@ def test_a_model_of_other_features_is_not_loaded(scorer):
         scorer(features=("heart_rate_mood",))
 
 
+@pytest.mark.req("VAGT-MOD-07")
 def test_the_infection_model_is_monotone_where_it_says_so():
     """Each such feature moved alone over its range, in patients of whom more and less is known."""
     one = Boosted(FOLDERS[0])
@@ -212,6 +218,7 @@ def test_the_infection_model_is_monotone_where_it_says_so():
             assert all(after >= before - 1e-9 for before, after in pairwise(margins)), name
 
 
+@pytest.mark.req("VAGT-MOD-07")
 def test_the_infection_model_does_not_see_how_often_something_was_measured():
     one = Boosted(FOLDERS[0])
     assert isinstance(one, Boosted)

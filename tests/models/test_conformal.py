@@ -14,6 +14,7 @@ def cohort(seed: int, stays: int, hours: int = 8) -> tuple[np.ndarray, np.ndarra
     return labels, risk, np.repeat(np.arange(stays, dtype=np.int32), hours)
 
 
+@pytest.mark.req("VAGT-MOD-04")
 def test_intervals_cover_new_groups_as_often_as_they_say():
     stated = intervals(*cohort(1, 20_000), coverage=0.9, group_stays=250)
     assert interval_coverage(stated, *cohort(2, 20_000)) == pytest.approx(0.9, abs=0.03)
@@ -37,6 +38,7 @@ def test_too_few_groups_state_nothing():
     assert all((one.low, one.high) == (0, 1) for one in intervals(labels, scores, stay, group_stays=250).bins)
 
 
+@pytest.mark.req("VAGT-MOD-04")
 def test_sets_cover_each_class_as_often_as_they_say():
     labels, scores, _ = cohort(5, 20_000)
     figures = set_figures(conformal(labels, scores, 0.9), *cohort(6, 20_000)[:2])
@@ -46,6 +48,7 @@ def test_sets_cover_each_class_as_often_as_they_say():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.lists(st.floats(0, 1), min_size=1, max_size=60))
+@pytest.mark.req("VAGT-MOD-04")
 def test_a_set_covers_at_least_what_it_says_where_it_was_made(events, others):
     labels = np.array([1] * len(events) + [0] * len(others), np.int8)
     scores = np.array(events + others)

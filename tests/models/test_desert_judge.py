@@ -113,6 +113,7 @@ def metrics(**changed):
         {"set_coverage": Estimate(estimate=0.87, low=0.85, high=0.89)},
     ],
 )
+@pytest.mark.req("VAGT-MOD-05")
 def test_one_fault_keeps_a_model_switched_off(changed):
     assert sound(metrics()) == []
     assert len(sound(metrics(**changed))) == 1

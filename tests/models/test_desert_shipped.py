@@ -25,10 +25,12 @@ def model(request):
     return shipped(request.param)
 
 
+@pytest.mark.req("VAGT-MOD-05")
 def test_a_model_speaks_only_if_it_kept_what_is_asked(model):
     assert model.manifest.switched_on == (not sound(model.manifest.metrics))
 
 
+@pytest.mark.req("VAGT-MOD-05")
 def test_a_model_that_speaks_is_better_than_the_last_value_by_a_tenth(model):
     better, last = (model.manifest.metrics[name] for name in ("auroc", "last_value_auroc"))
     assert isinstance(better, Estimate)
@@ -47,6 +49,7 @@ def test_no_habit_of_ordering_is_read_but_the_age_of_its_own_analyte(model):
     assert habits == [f"{OUTCOMES[model.kind].analyte}_age_h"]
 
 
+@pytest.mark.req("VAGT-MOD-05")
 def test_the_card_says_whether_the_model_is_switched_on(model):
     card = (FOLDER / model.kind.replace("-", "_") / CARD).read_text()
     assert ("**Switched on.**" in card) == model.manifest.switched_on

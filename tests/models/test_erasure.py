@@ -32,6 +32,7 @@ def control(**fields):
     return parse_control({name: value for name, value in item.items() if value is not ...})
 
 
+@pytest.mark.req("VAGT-PRI-04")
 def test_every_open_alert_of_an_erased_patient_expires_in_its_sequence():
     record = after(heart_rate(80))
     said = farewell(TWO, record, control(), PLACE)

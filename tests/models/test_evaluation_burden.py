@@ -21,6 +21,7 @@ def load(*outcomes):
     return found, {one.kind: one for one in found.kinds}
 
 
+@pytest.mark.req("VAGT-ALT-10")
 def test_an_alert_counts_once_however_often_it_changes():
     changes = [change(1), change(5, "escalated", severity="critical"), change(9, "updated"), change(20, "resolved")]
     found, kinds = load(stay(hours=24, changes=changes))
@@ -91,6 +92,7 @@ def seen(*moments):
     return delivery.critical
 
 
+@pytest.mark.req("VAGT-RUL-09")
 def test_a_critical_result_is_told_and_its_repeat_within_a_week_is_not_missed():
     found = seen((0, ("k>6",), ("1",), True), (24, ("k>6",), ("2",), False), (167, ("k>6",), ("3",), False))
     assert found == Critical(told=1, repeats=2)

@@ -87,6 +87,7 @@ def test_the_page_is_whole_and_fetches_nothing(analysed):
 @pytest.mark.parametrize(
     "part", ["ROC", "Precision and recall", "Calibration", "Decision curve", "Lead time", "The load of all alerts"]
 )
+@pytest.mark.req("VAGT-MOD-08")
 def test_the_page_has_every_part(analysed, part):
     assert part in html(analysed)
 
@@ -111,6 +112,7 @@ def test_a_model_that_is_switched_off_is_compared_at_the_share_of_its_high_score
     assert "switched off" in html(found)
 
 
+@pytest.mark.req("VAGT-MOD-08")
 def test_the_groups_add_up_to_all_stays(analysed):
     for by in ("sex", "age", "unit"):
         assert sum(one.stays for one in analysed.groups if one.by == by) == analysed.stays
@@ -218,6 +220,7 @@ def test_a_walk_keeps_scores_changes_and_results():
     assert (found.labels, found.hours) == ((0, 0, 1), (1, 2, 3))
 
 
+@pytest.mark.req("VAGT-DEC-03")
 def test_what_the_topics_hold_is_what_the_walk_says():
     def signs(hour, pulse, breaths):
         items = [observation_item("heart_rate", pulse, hour), observation_item("respiratory_rate", breaths, hour)]

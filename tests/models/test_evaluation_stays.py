@@ -103,6 +103,7 @@ def test_a_rule_that_never_speaks_alerts_nobody():
 
 
 @given(share=st.floats(0.01, 0.99), lengths=st.lists(st.integers(6, 100), min_size=1, max_size=20))
+@pytest.mark.req("VAGT-MOD-08")
 def test_a_random_alarm_alerts_in_the_share_and_finds_no_more_than_it_alerts(share, lengths):
     outcomes = [stay(hours=one, onset=one + 6) for one in lengths]
     told = at_random(outcomes, judged(outcomes), share)
@@ -124,6 +125,7 @@ def test_a_ratio_with_nothing_below_the_line_is_not_known():
     assert isnan(ratio([1.0], [0.0], draw(1, 10)).estimate)
 
 
+@pytest.mark.req("VAGT-MOD-08")
 def test_every_interval_holds_its_estimate():
     values = np.arange(100, dtype=float)
     for found in (ratio(values, np.ones(100), draw(100)), median(values, draw(100))):

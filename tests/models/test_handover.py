@@ -36,6 +36,7 @@ def values(world: World, patient: str = NEW) -> list[float]:
 # ---------------------------------------------------------------- histories
 
 
+@pytest.mark.req("VAGT-IN-12")
 def test_a_merged_patients_history_continues_under_the_other(world):
     world.see(
         heart(20, 1), encounter("admit", 0, patient=OLD, ward="A"), treatment("J01", hour=1, patient=OLD), merge(2)
@@ -201,6 +202,7 @@ def test_what_was_told_of_a_patient_is_no_news_under_the_other_name(world):
     assert world.alerts[NEW][0].suppressed.reason == "repeat"
 
 
+@pytest.mark.req("VAGT-IN-12")
 def test_an_unmerge_retracts_what_rested_on_the_other_and_raises_it_where_it_belongs(world):
     world.see(heart(30, 0, NEW), heart(80, 1), merge(2), unmerge(3))
     assert world.states(NEW) == [(2, "updated"), (3, "retracted")]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,7 @@ def known(record: Record) -> tuple[object, ...]:
 
 @settings(max_examples=150)
 @given(histories(), st.data())
+@pytest.mark.req("VAGT-IN-08")
 def test_what_is_known_in_the_end_does_not_depend_on_the_order_of_arrival(history, data):
     worlds = [
         live(World(GAUGE), order, data.draw) for order in (history, data.draw(st.permutations(history), label="order"))
@@ -148,6 +150,7 @@ def test_what_is_known_in_the_end_does_not_depend_on_the_order_of_arrival(histor
 
 @settings(max_examples=150)
 @given(histories(), st.data())
+@pytest.mark.req("VAGT-ALT-01")
 def test_an_alert_counts_its_changes_and_time_never_stands_at_what_is_due(history, data):
     world = World(GAUGE)
     live(world, history, data.draw)
@@ -166,6 +169,7 @@ def test_an_alert_counts_its_changes_and_time_never_stands_at_what_is_due(histor
 
 @settings(max_examples=150)
 @given(histories(), st.data())
+@pytest.mark.req("VAGT-ALT-02")
 def test_a_retraction_follows_every_correction_that_removes_the_reason(history, data):
     """At the end each result that an open alert rests on is withdrawn: nothing else can hold the alert then."""
     world = live(World(GAUGE), history, data.draw)
@@ -189,6 +193,7 @@ def test_a_retraction_follows_every_correction_that_removes_the_reason(history, 
 
 @settings(max_examples=30)
 @given(histories(), st.data())
+@pytest.mark.req("VAGT-DEC-01")
 def test_the_same_history_gives_the_same_bytes_also_from_records_that_were_stored(history, data):
     def stored(record: Record) -> Record:
         return decode(encode(record))

@@ -100,6 +100,7 @@ def test_an_alert_is_raised_at_the_gravest_level_reached(score, level):
         (2, 0, "resolved", None),
     ],
 )
+@pytest.mark.req("VAGT-ALT-04")
 def test_an_open_alert_follows_the_score_with_hysteresis(level, score, state, expected):
     life = raised(level)
     assert life.judge(1, score) == state
@@ -124,6 +125,7 @@ def test_an_alert_whose_evidence_is_gone_stands_only_if_it_would_be_raised_anew(
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.req("VAGT-DEC-04")
 def test_a_score_that_is_not_known_neither_raises_nor_calms(level):
     assert Life().judge(0, 0, 20) is None
     life = raised(level)
@@ -210,6 +212,7 @@ def test_time_alone_changes_an_alert_when_it_expires_is_called_back_or_is_not_he
 # ---------------------------------------------------------------- answers
 
 
+@pytest.mark.req("VAGT-ALT-05")
 def test_an_acknowledged_alert_says_nothing_until_it_is_worse():
     life = raised(0)
     assert life.answer(1, "acknowledge") == "acknowledged"
@@ -243,6 +246,7 @@ def test_a_lockout_is_over_when_it_is_over():
     assert life.judge(13, 7) == "raised"
 
 
+@pytest.mark.req("VAGT-ALT-04")
 def test_an_acknowledged_alert_that_swings_about_its_threshold_does_not_call_at_each_swing():
     life = raised(1, quiet=Quiet(24 * HOUR, lockout=12 * HOUR))
     life.answer(1, "acknowledge")
@@ -252,6 +256,7 @@ def test_an_acknowledged_alert_that_swings_about_its_threshold_does_not_call_at_
     assert life.judge(13, 7) == "updated"
 
 
+@pytest.mark.req("VAGT-ALT-03")
 def test_what_is_held_back_lives_and_gets_through_when_it_is_worse():
     life = raised(0, quiet=Quiet(24 * HOUR, lockout=12 * HOUR))
     life.answer(1, "acknowledge")
@@ -260,6 +265,7 @@ def test_what_is_held_back_lives_and_gets_through_when_it_is_worse():
     assert life.judge(4, 7) == "escalated"
 
 
+@pytest.mark.req("VAGT-ALT-05")
 def test_a_snooze_is_silent_and_calls_back_at_its_end():
     life = raised(1)
     assert life.answer(1, "snooze", until=3) == "snoozed"
@@ -269,6 +275,7 @@ def test_a_snooze_is_silent_and_calls_back_at_its_end():
     assert life.judge(4, 7) is None
 
 
+@pytest.mark.req("VAGT-ALT-06")
 def test_a_snooze_does_not_hide_what_is_worse_gone_or_over():
     for score, gone, said in ((12, False, "escalated"), (0, True, "retracted"), (0, False, "resolved")):
         life = raised(1)
@@ -294,6 +301,7 @@ def test_a_hold_that_ends_during_a_snooze_waits_for_its_end():
     assert life.judge(8, 7) == "updated"
 
 
+@pytest.mark.req("VAGT-ALT-05")
 def test_a_dismissed_alert_is_silent_for_the_lockout_unless_it_is_worse():
     life = raised(1)
     assert life.answer(1, "dismiss", reason="expected") == "dismissed"
@@ -311,6 +319,7 @@ def test_a_dismissed_alert_that_resolved_is_held_back_when_it_comes_again():
     assert life.judge(3, 7) == "raised!"
 
 
+@pytest.mark.req("VAGT-ALT-05")
 def test_reopening_undoes_an_answer():
     for action in ("acknowledge", "dismiss", "snooze"):
         life = raised(1, quiet=Quiet(24 * HOUR, lockout=12 * HOUR))
@@ -329,6 +338,7 @@ def test_a_comment_and_reopening_what_nobody_answered_change_nothing():
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss", "snooze"])
+@pytest.mark.req("VAGT-ALT-05")
 def test_an_answer_that_comes_twice_changes_nothing(action):
     life = raised(1)
     said = life.answer(1, action, until=20, reason="other")
@@ -353,6 +363,7 @@ def test_the_same_answer_by_another_hand_is_not_said_again():
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss", "snooze", "reopen", "comment"])
+@pytest.mark.req("VAGT-ALT-05")
 def test_an_answer_that_comes_too_late_changes_nothing(action):
     life = raised(1)
     life.judge(1, 0)
@@ -364,6 +375,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(action):
 # ---------------------------------------------------------------- what was told
 
 
+@pytest.mark.req("VAGT-ALT-04")
 def test_what_was_told_lately_is_held_back_as_a_repeat():
     life = raised(1)
     life.judge(1, 0)
@@ -374,6 +386,7 @@ def test_what_was_told_lately_is_held_back_as_a_repeat():
     assert life.judge(6, 7) == "updated"
 
 
+@pytest.mark.req("VAGT-ALT-03")
 def test_what_is_graver_than_what_was_told_is_no_repeat():
     life = raised(0)
     life.judge(1, 0)
@@ -446,6 +459,7 @@ def test_a_new_finding_is_told_and_a_known_one_is_not():
     assert life.judge(3, 1, findings=(LOW,)) is None
 
 
+@pytest.mark.req("VAGT-ALT-06")
 def test_a_new_finding_breaks_a_snooze_a_dismissal_and_a_lockout():
     for action in ("snooze", "dismiss", "acknowledge"):
         life = finding(HIGH)
@@ -457,6 +471,7 @@ def test_a_new_finding_breaks_a_snooze_a_dismissal_and_a_lockout():
     assert life.judge(3, 1, findings=(LOW,)) == "raised"
 
 
+@pytest.mark.req("VAGT-ALT-04")
 def test_the_same_finding_within_a_week_is_held_back_and_later_it_is_told():
     for hour, said in ((167.9, "raised!"), (168, "raised")):
         life = finding(HIGH)
@@ -596,6 +611,7 @@ steps = st.one_of(
 
 
 @given(st.lists(st.tuples(steps, st.sampled_from([0, 0.5, 3, 13, 25])), max_size=30))
+@pytest.mark.req("VAGT-ALT-07")
 def test_time_always_comes_to_what_is_due_and_nothing_worse_is_ever_silent(life_steps):
     """After each verdict nothing is due at once; a score above all that was said is told unless a reason holds it."""
     life, hour = Life(), 0.0

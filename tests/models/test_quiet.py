@@ -20,6 +20,7 @@ def test_a_kind_builds_on_the_default():
     assert INFECTION.quiet.repeat == 24 * HOUR != default.quiet.repeat
 
 
+@pytest.mark.req("VAGT-RUL-09")
 def test_a_critical_result_is_told_again_after_a_week_and_no_flag_holds_it():
     palliative = after(encounter(flags=["palliative"]))
     assert CRITICAL.quiet.repeat == 7 * 24 * HOUR
@@ -32,6 +33,7 @@ def test_other_flags_hold_nothing_back(flag):
     assert NEWS2.held(after(encounter(flags=[flag]))) == (None, 0)
 
 
+@pytest.mark.req("VAGT-ALT-08")
 def test_antibiotics_hold_the_infection_alert_for_two_days_after_their_start():
     record = after(treatment(PENICILLIN, "start", 1))
     assert INFECTION.held(record) == ("already-treated", moment(49))

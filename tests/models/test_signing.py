@@ -47,6 +47,7 @@ def load(folder, trust=RELEASES):
     return (surprise_artefact.load if surprise else artefact.load)(folder, trust)
 
 
+@pytest.mark.req("VAGT-MOD-01")
 def test_every_model_that_ships_is_signed_by_the_releases_key():
     assert {artefact.signed_by(folder, RELEASES) for folder in FOLDERS} == {"release"}
     assert len(trained()) == len(FOLDERS)
@@ -54,6 +55,7 @@ def test_every_model_that_ships_is_signed_by_the_releases_key():
 
 @pytest.mark.parametrize(("folder", "name"), PARTS, ids=lambda one: getattr(one, "name", one))
 @pytest.mark.parametrize("where", [0, 0.5, -1])
+@pytest.mark.req("VAGT-MOD-01")
 def test_a_model_of_which_one_byte_was_changed_is_not_loaded(folder, name, where, tmp_path):
     changed = copied(folder, tmp_path)
     data = bytearray(changed.joinpath(name).read_bytes())
@@ -191,6 +193,7 @@ def test_the_command_makes_a_key_signs_and_verifies(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["changed", "unsigned"])
+@pytest.mark.req("VAGT-MOD-01")
 def test_a_worker_refuses_a_model_that_is_not_as_it_was_signed(fault, tmp_path):
     """The real command, on a copy of the packages; it ends before it asks for a broker."""
     for package in ("features", "models", "streams"):

@@ -16,12 +16,14 @@ def booster() -> lgb.Booster:
     return lgb.train(parameters, lgb.Dataset(ROWS, labels), num_boost_round=20)
 
 
+@pytest.mark.req("VAGT-DEC-03")
 def test_the_fast_path_gives_the_very_bits_of_the_plain_one(booster):
     fast = SingleRow(booster.model_to_string())
     plain = booster.predict(ROWS, raw_score=True, num_threads=1)
     assert [fast.margin(row) for row in ROWS] == plain.tolist()
 
 
+@pytest.mark.req("VAGT-DEC-06")
 def test_contributions_are_the_plain_ones_and_add_up(booster):
     fast = SingleRow(booster.model_to_string())
     for row, plain in zip(ROWS[:50], booster.predict(ROWS[:50], pred_contrib=True, num_threads=1), strict=True):

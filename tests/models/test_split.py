@@ -1,11 +1,13 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.split import fold, part
 
 
+@pytest.mark.req("VAGT-MOD-06")
 def test_a_patients_fold_never_changes():
     assert [fold(patient) for patient in ("p100001", "p100002", "p000001", "æøå", "")] == [7, 5, 0, 1, 2]
 

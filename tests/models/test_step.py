@@ -89,6 +89,7 @@ def test_what_an_array_takes_back_itself_raises_nothing():
     assert decision.alerts == ()
 
 
+@pytest.mark.req("VAGT-IN-02")
 def test_an_object_that_cannot_be_used_is_named_by_its_place_and_its_siblings_are_used():
     [decision] = decide([heart(1e6, 0), heart(55, 1), heart(56, 1), heart(57, 2, unit="kg")])
     assert [(place, refused.reason) for place, refused in decision.refusals] == [
@@ -124,6 +125,7 @@ def test_an_alert_is_raised_escalated_updated_and_resolved_and_repeats_nothing()
     assert again.id != first.id
 
 
+@pytest.mark.req("VAGT-ALT-11")
 def test_an_alert_says_where_why_and_on_what_it_rests():
     [decision] = decide([encounter("admit", 0, encounter="e-1", ward="OUH-M2"), heart(132.0, 1)])
     [alert] = decision.alerts
@@ -140,6 +142,7 @@ def test_an_alert_says_where_why_and_on_what_it_rests():
     )
 
 
+@pytest.mark.req("VAGT-ALT-11")
 def test_evidence_is_shown_as_it_was_sent():
     [decision] = decide([observation("temperature", 104.0, unit="[degF]"), heart(131, 0)], decider=NEWS2)
     shown = {evidence.id: (evidence.value, evidence.unit) for evidence in decision.alerts[0].evidence}
@@ -157,6 +160,7 @@ def test_evidence_is_shown_as_it_was_sent():
         heart(80, 0.5, id="heart_rate-1", version=2, issued=2),  # it was taken before the newest
     ],
 )
+@pytest.mark.req("VAGT-ALT-02")
 def test_a_corrected_or_withdrawn_result_retracts_its_alert_at_once(change):
     before = [heart(30, 0.8)]
     decisions = decide(*before, heart(80, 1), change)
@@ -191,6 +195,7 @@ def test_an_alert_that_only_hysteresis_holds_falls_with_what_raised_it():
     assert said(decisions) == [(1, "raised", "info"), (2, "retracted", "info")]
 
 
+@pytest.mark.req("VAGT-DEC-04")
 def test_what_is_not_known_neither_raises_nor_calms():
     """The score could be anything from the heart rate to the respiratory rate."""
     unknown = [heart(20, 2), observation("respiratory_rate", 90, 2)]
@@ -198,6 +203,7 @@ def test_what_is_not_known_neither_raises_nor_calms():
     assert said(decide(heart(55, 1), unknown)) == [(1, "raised", "info")]
 
 
+@pytest.mark.req("VAGT-MOD-02")
 def test_a_score_in_shadow_raises_nothing():
     decider = Decider(catalogue(), (Gauge(shadow_in="ward"),))
     *_, last = decide(encounter("admit", 0, unitType="ward"), heart(90, 1), decider=decider)
@@ -239,6 +245,7 @@ def held(decisions: list[Decision]) -> list[tuple[str, str | None]]:
     return [(one.state, None if one.suppressed is None else one.suppressed.reason) for one in alerts(decisions)]
 
 
+@pytest.mark.req("VAGT-ALT-08")
 def test_antibiotics_hold_an_infection_alert_back_at_once_and_for_two_days():
     started = treatment("J01CE01", "start", 2)
     decisions = decide(heart(80, 1), started, tick(40), tick(50), decider=INFECTION)
@@ -262,6 +269,7 @@ def test_other_alerts_go_on_though_antibiotics_were_given():
     assert held(decide(treatment("J01CE01", "start", 0), heart(80, 1))) == [("raised", None)]
 
 
+@pytest.mark.req("VAGT-ALT-03")
 def test_a_palliative_patients_alert_is_on_the_topic_and_held_back():
     flagged = encounter("update", 2, flags=["palliative"])
     unflagged = encounter("update", 3, flags=[])
@@ -311,6 +319,7 @@ def test_an_answer_and_a_result_in_one_record_are_two_changes():
     ]
 
 
+@pytest.mark.req("VAGT-ALT-09")
 def test_a_discharge_ends_the_alerts_of_the_bedside_and_not_those_of_the_laboratory():
     left = encounter("discharge", 2)
     bedside, laboratory = (decide(heart(80, 1), left, heart(81, 3), decider=one) for one in (GAUGE, AKI))
@@ -329,6 +338,7 @@ def test_a_discharge_that_is_known_before_it_happens_ends_the_alert_when_it_does
     assert said(decide(tick(9), record=decisions[-1].record)) == [(2, "expired", "warning")]
 
 
+@pytest.mark.req("VAGT-ALT-09")
 def test_a_result_after_the_discharge_alerts_the_ward_of_discharge():
     decisions = decide(encounter("admit", 0, ward="OUH-M2"), encounter("discharge", 1), heart(80, 2), decider=AKI)
     assert [(alert.state, alert.ward) for alert in alerts(decisions)] == [("raised", "OUH-M2")]
@@ -371,6 +381,7 @@ readings = st.tuples(st.integers(15, 90), st.integers(1, 90)).map(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(readings, st.sampled_from(["new", "correct", "withdraw"]), st.integers(0, 5)), max_size=25))
+@pytest.mark.req("VAGT-ALT-01")
 def test_sequences_have_no_gap_and_nothing_is_said_twice(history):
     """Random scores, some partly unknown, some corrected or withdrawn later."""
     records: list[list[Event]] = []
@@ -494,6 +505,7 @@ def plain(decision: Decision) -> tuple[object, ...]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(events, min_size=1, max_size=4), max_size=12))
+@pytest.mark.req("VAGT-DEC-01")
 def test_the_same_record_and_events_give_the_same_decision_and_touch_nothing(records):
     record = Record()
     for offset, batch in enumerate(records):
@@ -506,6 +518,7 @@ def test_the_same_record_and_events_give_the_same_decision_and_touch_nothing(rec
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(events, min_size=1, max_size=4), max_size=12))
+@pytest.mark.req("VAGT-ALT-01")
 def test_every_alert_of_any_history_has_its_own_id_and_counts_from_1(records):
     seen: dict[str, int] = {}
     scores: dict[str, Score] = {}

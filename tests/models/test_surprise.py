@@ -70,6 +70,7 @@ def test_a_panel_like_the_earlier_ones_is_expected():
     assert MODEL.policy.reached(found.low) == -1
 
 
+@pytest.mark.req("VAGT-MOD-09")
 def test_another_patients_panel_is_unlikely_before_anyone_acts():
     found = scored(panel(25, OTHER, history()))
     assert found.band == "unlikely"
@@ -79,6 +80,7 @@ def test_another_patients_panel_is_unlikely_before_anyone_acts():
     assert "kontrollér prøven" in found.title.da
 
 
+@pytest.mark.req("VAGT-MOD-09")
 def test_a_haemoglobin_in_grams_taken_as_millimoles_is_unlikely_and_named():
     found = scored(panel(25, {**USUAL, "haemoglobin": 11.3}, history()))
     assert found.band == "unlikely"
@@ -87,6 +89,7 @@ def test_a_haemoglobin_in_grams_taken_as_millimoles_is_unlikely_and_named():
     assert "anden enhed" in found.title.da
 
 
+@pytest.mark.req("VAGT-MOD-09")
 def test_a_diluted_specimen_is_unlikely_and_looks_diluted():
     values = {name: value * (1.5 if name == "glucose" else 0.7) for name, value in USUAL.items()}
     found = scored(panel(25, values, history()))
@@ -106,6 +109,7 @@ def test_reasons_say_what_was_expected_and_add_up_to_the_log_odds():
 
 
 @pytest.mark.parametrize(("results", "abstains"), [(4, True), (5, False)])
+@pytest.mark.req("VAGT-MOD-03")
 def test_it_abstains_on_a_panel_of_fewer_than_five_results(results, abstains):
     few = dict(list(USUAL.items())[:results])
     found = scored(panel(25, few, history()))
@@ -113,6 +117,7 @@ def test_it_abstains_on_a_panel_of_fewer_than_five_results(results, abstains):
 
 
 @pytest.mark.parametrize(("earlier", "abstains"), [(3, True), (4, False)])
+@pytest.mark.req("VAGT-MOD-03")
 def test_it_abstains_when_fewer_than_four_results_have_an_earlier_value(earlier, abstains):
     start = after(encounter("admit", 0, unitType="icu"))
     first = panel(1, dict(list(USUAL.items())[:earlier]), start)
@@ -140,6 +145,7 @@ def test_vital_signs_after_a_panel_do_not_change_its_score():
     assert scored(later).score == scored(record).score
 
 
+@pytest.mark.req("VAGT-MOD-02")
 def test_on_another_kind_of_unit_it_scores_in_shadow():
     assert scored(panel(25, OTHER, history("ward"))).shadow
     assert not scored(panel(25, OTHER, history())).shadow

@@ -33,6 +33,7 @@ def small(monkeypatch):
     monkeypatch.setattr(train, "_THRESHOLDS", np.arange(0.05, 0.9, 0.01))
 
 
+@pytest.mark.req("VAGT-MOD-06")
 def test_test_stays_that_are_kept_apart_take_no_part():
     given = matrix()
     of_test = np.array([part(patient) == "test" for patient in given.patients])[given.stay]

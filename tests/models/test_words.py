@@ -12,6 +12,7 @@ def said(feature, value, unit=None, age=0, record=None):
     return reason.trend, reason.text.en, reason.text.da
 
 
+@pytest.mark.req("VAGT-DEC-06")
 def test_a_reason_names_value_unit_trend_and_age_in_both_languages():
     record = after(observation("potassium", 4.0, 0), observation("potassium", 6.7, 10), tick(11))
     assert said("potassium_last", 6.7, "mmol/L", 60, record) == (

@@ -98,6 +98,7 @@ DAY_S = 24 * 3600
 
 
 @pytest.mark.parametrize("jump", [DAY_S, -DAY_S, 3600, -10])
+@pytest.mark.req("VAGT-REL-10")
 def test_a_clock_that_jumps_and_returns_brings_no_tick_early_or_late(jump):
     machine = Machine()
     assert machine.after(10) == 10
@@ -131,6 +132,7 @@ def test_a_jump_is_said_once():
     assert [(one["event"], one["seconds"]) for one in said] == [("clock.jumped", 3600)]
 
 
+@pytest.mark.req("VAGT-DEC-01")
 def test_no_decision_reads_a_clock(monkeypatch):
     def read(*_):
         raise AssertionError("a decision read a clock")

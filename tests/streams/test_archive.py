@@ -217,6 +217,7 @@ def test_open_segments_together_hold_no_more_than_they_may(place):
     assert [list(holes(place.segments(EVENTS, one))) for one in range(4)] == [[]] * 4
 
 
+@pytest.mark.req("VAGT-AUD-03")
 def test_a_gap_is_said_with_its_place_and_counted_once(place, own):
     records = [record(offset, b"x") for offset in range(20)]
     said: list[str] = []
@@ -509,6 +510,7 @@ def compared(own) -> Comparison:
     return compare(TERMS, 0, audited.audited(), events.records(), Span())
 
 
+@pytest.mark.req("VAGT-AUD-03")
 def test_archived_decisions_are_computed_again_to_the_bit(place, own):
     events = ward()
     archive(place, [*events, *entries(events)[0]], Limits(records=5))
@@ -516,6 +518,7 @@ def test_archived_decisions_are_computed_again_to_the_bit(place, own):
     assert (found.identical, found.differing, found.flaws, found.unaudited) == (len(events), [], [], 0)
 
 
+@pytest.mark.req("VAGT-PRI-04")
 def test_an_erased_patient_is_in_no_file_and_all_others_stay_as_they_were(place, own, tmp_path):
     events = ward()
     control = {"type": "control", "id": "c", "action": "erase", "of": "p-1", "at": render(START), "origin": "vagt"}

@@ -75,6 +75,7 @@ def test_large_checkpoints_are_cut_into_records_that_hang_together():
 
 
 @given(st.data())
+@pytest.mark.req("VAGT-AUD-01")
 def test_one_changed_byte_of_an_entry_names_that_entry_and_no_other(data):
     written = values(3, 2, 4)
     at = data.draw(st.integers(0, 2))
@@ -91,6 +92,7 @@ def test_one_changed_byte_of_an_entry_names_that_entry_and_no_other(data):
 
 
 @given(st.integers(1, 8))
+@pytest.mark.req("VAGT-AUD-01")
 def test_a_missing_entry_shows_at_its_place(missing):
     ((head, *lines),) = [one.split(b"\n") for one in values(9)]
     found = flaws(unpack([b"\n".join([head, *lines[: missing - 1], *lines[missing:]])]))
@@ -109,6 +111,7 @@ def test_two_entries_that_changed_places_show():
     assert flaws(unpack([b"\n".join([head, lines[0], lines[2], lines[1], lines[3]])]))[0].number == 2
 
 
+@pytest.mark.req("VAGT-AUD-01")
 def test_an_entry_that_was_put_in_shows():
     ((head, *lines),) = [one.split(b"\n") for one in values(4)]
     assert flaws(unpack([b"\n".join([head, *lines[:2], lines[1], *lines[2:]])]))[0].number == 3

@@ -63,6 +63,7 @@ def test_what_passes_is_waited_for(failure):
     ],
     ids=repr,
 )
+@pytest.mark.req("VAGT-REL-05")
 def test_what_no_waiting_mends_ends_the_worker(failure):
     assert not passes(failure)
     wrapped = ShardError()
@@ -71,6 +72,7 @@ def test_what_no_waiting_mends_ends_the_worker(failure):
         assert not passes(wrapped)
 
 
+@pytest.mark.req("VAGT-REL-05")
 def test_a_cluster_that_is_away_is_missed_aloud_at_once_and_every_ten_seconds():
     clock = Clock()
     missing = Away(clock)
@@ -150,6 +152,7 @@ def test_a_worker_waits_for_a_cluster_that_is_away_and_not_for_one_that_refuses_
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "model.txt"), ValueError("damaged")], ids=repr)
+@pytest.mark.req("VAGT-MOD-01")
 def test_a_worker_never_runs_without_one_of_its_models(monkeypatch, error):
     def gone(*_):
         raise error

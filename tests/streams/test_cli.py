@@ -60,6 +60,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.req("VAGT-OPS-03")
 def test_every_command_explains_itself(command):
     result = vagt(*command, "--help")
     assert result.exit_code == 0, result.output
@@ -95,6 +96,7 @@ def test_wrong_usage_ends_with_2(arguments):
         ("VAGT_LIVE", "perhaps"),
     ],
 )
+@pytest.mark.req("VAGT-OPS-03")
 def test_a_wrong_variable_is_named_and_ends_with_2(name, value):
     result = vagt("worker", **{name: value})
     assert result.exit_code == 2
@@ -102,6 +104,7 @@ def test_a_wrong_variable_is_named_and_ends_with_2(name, value):
     assert len(result.output.splitlines()) == 1
 
 
+@pytest.mark.req("VAGT-OPS-03")
 def test_an_absent_kafka_is_told_in_a_sentence(unused_tcp_port, tmp_path, monkeypatch):
     monkeypatch.setattr("streams.commands.replay._PATIENCE_S", 0.5)
     (tmp_path / "events.ndjson").write_text("")

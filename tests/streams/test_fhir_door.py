@@ -169,6 +169,7 @@ def test_the_unit_is_the_ucum_code_or_else_the_unit(quantity: dict[str, Any], un
 
 
 @pytest.mark.parametrize("code", ["8867-4", "9269-2"])
+@pytest.mark.req("VAGT-IN-10")
 def test_a_quantity_without_unit_or_code_is_refused_even_where_the_code_implies_one(code: str):
     assert refused(coded(LOINC, code, valueQuantity={"value": 12}))[0] == "unknown-unit"
     assert refused(coded(LOINC, code, valueQuantity={"value": 12, "unit": ""}))[0] == "unknown-unit"
@@ -240,6 +241,7 @@ def test_a_code_of_npu_is_known_under_both_its_names():
 
 
 @pytest.mark.parametrize("code", [None, {}, {"text": "pulse"}, {"coding": [{"system": LOINC, "code": "1-8"}]}])
+@pytest.mark.req("VAGT-IN-10")
 def test_an_unknown_code_is_refused(code: Any):
     assert refused(observation(code=code))[0] == "unknown-code"
 
@@ -714,6 +716,7 @@ def nearly_fhir(draw: st.DrawFn) -> Any:
 
 
 @given(document=JSON | nearly_fhir())
+@pytest.mark.req("VAGT-IN-10")
 def test_whatever_comes_is_used_or_refused(document: Any):
     translation = translate(document, RECEIVED)
     for patient, item in translation.items:

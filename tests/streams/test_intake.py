@@ -96,6 +96,7 @@ def test_a_document_may_be_anything_that_is_json():
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
+@pytest.mark.req("VAGT-SEC-06")
 def test_no_bytes_raise_anything_but_refused(value):
     with suppress(Refused):
         read(value, PATIENT, 200)
@@ -108,6 +109,7 @@ def test_no_bytes_raise_anything_but_refused(value):
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
+@pytest.mark.req("VAGT-IN-01")
 def test_every_part_of_a_document_is_used_or_refused_once(document):
     try:
         intake = taken(document)

@@ -19,6 +19,7 @@ def test_of_a_record_that_was_refused_as_a_whole_all_is_sent_again(reason: str) 
     assert again(reason) == RECORD
 
 
+@pytest.mark.req("VAGT-OPS-06")
 def test_of_an_object_that_was_refused_that_object_alone_is_sent_again() -> None:
     assert again("unknown-code") == b'[{"id":"a"}]'
     assert again("implausible", "1") == b'[{"id":"b"}]'

@@ -1,6 +1,7 @@
 """What is shown of a patient, from what was decided."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_an_alert_that_is_over_is_told_for_a_day():
     assert ward.look(heart(32, 26)).alerts == ()
 
 
+@pytest.mark.req("VAGT-BRD-12")
 def test_a_shadow_is_not_shown():
     shown = Ward(Decider(catalogue(), (Gauge(shadow_in="ward"),))).look(ADMITTED, heart(80, 1))
     assert (shown.scores, shown.alerts) == ((), ())
@@ -114,6 +116,7 @@ def test_who_comes_back_is_shown_again():
     assert ward.look(encounter("admit", 3, ward="OUH-M3")).ward == "OUH-M3"
 
 
+@pytest.mark.req("VAGT-PRI-04")
 def test_nothing_of_who_was_erased_is_shown_when_somebody_comes_under_that_name():
     ward = Ward()
     before = ward.look(ADMITTED, heart(80, 1))

@@ -88,6 +88,7 @@ def said_of(patient: str, words: str, other: str) -> list[dict[str, Any]]:
 
 @settings(deadline=None)
 @given(identifiers, identifiers, st.text(max_size=20), st.text(max_size=20), st.booleans())
+@pytest.mark.req("VAGT-PRI-01")
 def test_nothing_that_leaves_a_door_has_the_identifier(patient, other, before, after, upper):
     if patient == other:
         return
@@ -244,6 +245,7 @@ def test_a_key_that_is_none_is_refused_without_a_word_of_it(wrong):
         assert secret not in str(refused.value)
 
 
+@pytest.mark.req("VAGT-SEC-03")
 def test_no_key_shows_in_the_settings_or_in_what_is_made_of_them():
     own = Settings(pseudonym_key=KEY.hex(), pseudonym_old_keys=OLD.hex())
     made = Pseudonyms.of(own)

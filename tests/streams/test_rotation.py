@@ -112,6 +112,7 @@ def test_a_ward_under_pseudonyms_gets_the_same_scores_and_alerts(source):
     assert changes > 10
 
 
+@pytest.mark.req("VAGT-PRI-03")
 def test_a_new_key_takes_the_histories_and_the_open_alerts_along():
     log = ward(patients=4, hours=30)
     half = len(log) // 2

@@ -68,6 +68,7 @@ def test_settings_that_cannot_work_end_a_command_in_one_sentence() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["C"], exclude_characters="'"), min_size=6))
+@pytest.mark.req("VAGT-SEC-03")
 def test_no_secret_shows_in_settings_or_options(word: str) -> None:
     settings = made(**SCRAM | {"kafka_security": "SASL_PLAINTEXT", "kafka_password": "§" + word})
     options = security.for_kafka_python(settings)
@@ -97,6 +98,7 @@ def test_faust_gets_the_same_credentials() -> None:
     assert isinstance(security.for_faust(oauth), faust.OAuthCredentials)
 
 
+@pytest.mark.req("VAGT-SEC-01")
 def test_tls_checks_the_brokers_name_and_is_no_older_than_1_2() -> None:
     context = tls.context(None, None, None)
     assert context.check_hostname
@@ -226,6 +228,7 @@ def test_an_endpoint_that_does_not_answer_is_named(unused_tcp_port: int) -> None
         Tokens(f"http://127.0.0.1:{unused_tcp_port}/token", "worker", lambda: SECRET).token()
 
 
+@pytest.mark.req("VAGT-SEC-03")
 def test_a_token_does_not_show() -> None:
     assert repr(Hidden("token")) == "'***'"
     assert json.dumps(Hidden("token")) == '"token"'
@@ -251,6 +254,7 @@ def may(role: str, principal: str = "User:one") -> set[tuple[str, str, str]]:
     return {(rule.kind, rule.name, rule.operation) for rule in acls.rules(WARD, role, principal)}
 
 
+@pytest.mark.req("VAGT-SEC-02")
 def test_only_workers_boards_tools_and_privacy_may_write_events_and_so_feedback() -> None:
     roles = [*(name for name in acls.ROLES if name != "door"), "door:lab"]
     writers = {role for role in roles if ("topic", "ward.events", "Write") in may(role)}

@@ -28,6 +28,7 @@ def test_the_bill_of_materials_is_valid_and_the_same_every_time(bill, tmp_path):
     assert json.dumps(sbom.bill(LOCK, tmp_path, ROOT / "models", "0.1.0")) == text
 
 
+@pytest.mark.req("VAGT-SEC-05")
 def test_the_bill_names_every_locked_package_and_every_model_with_its_hash(bill):
     named = {f"{one['name']}=={one['version']}" for one in bill["components"] if one["type"] == "library"}
     assert named == set(audit.pins(LOCK))
@@ -36,6 +37,7 @@ def test_the_bill_names_every_locked_package_and_every_model_with_its_hash(bill)
     assert trained == {one["name"]: one["sha256"] for one in manifests}
 
 
+@pytest.mark.req("VAGT-SEC-05")
 def test_an_audit_that_found_something_says_so_and_one_that_asked_nobody_is_no_all_clear():
     def answer(*packages):
         return json.dumps({"dependencies": list(packages)})
@@ -51,6 +53,7 @@ def test_an_audit_that_found_something_says_so_and_one_that_asked_nobody_is_no_a
 
 
 @pytest.mark.parametrize(("offline", "status"), [("", 1), ("1", 0)])
+@pytest.mark.req("VAGT-SEC-05")
 def test_an_audit_without_internet_says_that_nothing_was_checked(offline, status, monkeypatch, capsys):
     monkeypatch.setattr(audit, "_ask", lambda service, wanted: "")
     monkeypatch.setenv("OFFLINE", offline)
@@ -58,6 +61,7 @@ def test_an_audit_without_internet_says_that_nothing_was_checked(offline, status
     assert "NOT CHECKED" in capsys.readouterr().out
 
 
+@pytest.mark.req("VAGT-SEC-04")
 def test_the_image_runs_as_nobody_in_particular_from_locked_packages():
     lines = ROOT.joinpath("deploy", "Dockerfile").read_text()
     assert re.search(r"^USER 10001:10001$", lines, re.MULTILINE)
@@ -68,6 +72,7 @@ def test_the_image_runs_as_nobody_in_particular_from_locked_packages():
     assert images[-1] == "python:3.11-slim-bookworm"  # Node.js builds the pages and stays behind
 
 
+@pytest.mark.req("VAGT-SEC-04")
 def test_in_compose_nothing_is_writable_but_what_is_named_and_nobody_gains_rights():
     composed = yaml.safe_load(ROOT.joinpath("deploy", "compose.yaml").read_text())
     assert set(composed["services"]) == {"kafka", "worker-1", "worker-2"}
@@ -82,6 +87,7 @@ def test_in_compose_nothing_is_writable_but_what_is_named_and_nobody_gains_right
         assert not [key for key in service["environment"] if re.search("PASSWORD$|KEY$|SECRET$", key)], name
 
 
+@pytest.mark.req("VAGT-SEC-04")
 def test_in_kubernetes_a_worker_has_no_rights_no_token_and_bounds():
     parts = list(yaml.safe_load_all(ROOT.joinpath("deploy", "kubernetes", "worker.yaml").read_text()))
     by_kind = {part["kind"]: part for part in parts}

@@ -25,6 +25,7 @@ def test_the_prefix_goes_before_every_name():
     assert all(topic.name.startswith("ouh.") for topic in topics(prefix="ouh.", doors=["lab", "vitals"]))
 
 
+@pytest.mark.req("VAGT-PRI-05")
 def test_the_state_is_never_deleted_by_age():
     (changelog,) = [topic for topic in topics() if topic.name == "vagt-patients-changelog"]
     assert changelog.settings["cleanup.policy"] == "compact"
@@ -37,6 +38,7 @@ def test_what_comes_in_may_be_32_mib_large(name):
     assert int(topic.settings["max.message.bytes"]) > 32 * 1024 * 1024
 
 
+@pytest.mark.req("VAGT-PRI-05")
 def test_how_long_a_topic_keeps_what_is_in_it_is_a_setting():
     day = 24 * 60 * 60 * 1000
     default, shorter = (

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
 from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ def test_a_partition_whose_records_wait_for_longer_than_the_patience_stalls() ->
     assert stalled((0.0, {P0: WAITS}), (90.1, {P0: WAITS})) == [P0]
 
 
+@pytest.mark.req("VAGT-REL-06")
 def test_lag_that_grows_while_nothing_is_committed_is_a_stall() -> None:
     assert stalled((0.0, {P0: WAITS}), (60.0, {P0: Sight(10, 500)}), (90.1, {P0: Sight(10, 900)})) == [P0]
 
@@ -44,6 +46,7 @@ def test_time_without_a_waiting_record_does_not_count() -> None:
     assert stalled((0.0, {P0: Sight(10, 10)}), (800.0, {P0: WAITS}), (890.0, {P0: WAITS})) == []
 
 
+@pytest.mark.req("VAGT-REL-06")
 def test_slow_progress_is_no_stall() -> None:
     steps = [(80.0 * step, {P0: Sight(10 + step, 1000)}) for step in range(20)]
     assert stalled(*steps) == []

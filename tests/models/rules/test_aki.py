@@ -62,6 +62,7 @@ def test_a_published_vector_ends_in_its_box(c1, previous, box):
 
 
 @pytest.mark.parametrize(("c1", "previous", "box"), [one for one in VECTORS if one[1]])
+@pytest.mark.req("VAGT-RUL-03")
 def test_a_published_vector_ends_in_its_box_from_the_record_too(c1, previous, box):
     assert scored(history(c1, previous)).band == box
 
@@ -90,6 +91,7 @@ BOUNDARIES: list[tuple[float, list[tuple[float, float]], str]] = [
 
 
 @pytest.mark.parametrize(("c1", "previous", "box"), BOUNDARIES)
+@pytest.mark.req("VAGT-RUL-03")
 def test_the_boxes_meet_at_the_charts_limits(c1, previous, box):
     assert ends(c1, previous).band == box
 
@@ -210,6 +212,7 @@ def test_the_order_of_arrival_does_not_matter(order):
     assert (result.band, result.interval) == ("aki-1", (1, 1))
 
 
+@pytest.mark.req("VAGT-RUL-03")
 def test_it_is_not_for_patients_on_chronic_dialysis():
     assert RULE.score(history(900, [(24, 300)], flags=["chronic-dialysis"])) is None
     assert RULE.score(history(900, [(24, 300)], flags=["palliative"])) is not None

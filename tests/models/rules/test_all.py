@@ -62,6 +62,7 @@ def keeps_to_the_contract(result: Scored, record: Record) -> None:
 @pytest.mark.parametrize("rule", RULES_SWITCHED_ON, ids=lambda rule: rule.kind)
 @settings(max_examples=25)
 @given(events=observations(), person=persons(), random=st.randoms(use_true_random=False))
+@pytest.mark.req("VAGT-DEC-04")
 def test_a_rule_bounds_its_score_whatever_is_known_and_in_whatever_order_it_came(rule, events, person, random):
     record = after(person, *events)
     result = rule.score(record)
@@ -72,6 +73,7 @@ def test_a_rule_bounds_its_score_whatever_is_known_and_in_whatever_order_it_came
 
 
 @pytest.mark.parametrize("rule", RULES_SWITCHED_ON, ids=lambda rule: rule.kind)
+@pytest.mark.req("VAGT-DEC-04")
 def test_a_rule_raises_nothing_on_an_unknown_patient_and_says_that_it_does_not_know(rule):
     result = rule.score(Record())
     assert result is not None
@@ -83,6 +85,7 @@ def test_a_rule_raises_nothing_on_an_unknown_patient_and_says_that_it_does_not_k
 @pytest.mark.parametrize("rule", RULES_SWITCHED_ON, ids=lambda rule: rule.kind)
 @settings(max_examples=10)
 @given(events=observations())
+@pytest.mark.req("VAGT-DEC-05")
 def test_what_a_rule_knew_a_month_ago_raises_nothing_now(rule, events):
     result = rule.score(after(*events, tick(402 + 30 * 24)))
     assert result is not None

@@ -45,11 +45,13 @@ OF_BORNHOLM = [
     [(RULE, *line) for line in REGION_SJAELLAND if line != ("platelets", 15, 14)]
     + [(BORNHOLM, *line) for line in OF_BORNHOLM],
 )
+@pytest.mark.req("VAGT-RUL-09")
 def test_a_result_is_critical_beyond_the_lists_limit_and_not_at_it(rule, analyte, calm, critical):
     assert found(observation(analyte, calm), rule=rule) == []
     assert len(found(observation(analyte, critical), rule=rule)) == 1
 
 
+@pytest.mark.req("VAGT-RUL-09")
 def test_every_line_of_a_list_has_its_boundary_here():
     for rule, boundaries in ((RULE, REGION_SJAELLAND), (BORNHOLM, [*OF_BORNHOLM, ("platelets", 15, 14)])):
         of_lines = {(one.analyte, one.below or one.above) for one in rule.listed.limits}
@@ -227,6 +229,7 @@ def test_what_the_wards_own_analyser_measured_is_left_out_where_the_list_says_so
     assert [rule.listed.not_from_devices for rule in (RULE, BORNHOLM)] == [("ABL",), ()]
 
 
+@pytest.mark.req("VAGT-RUL-09")
 def test_a_regions_own_list_is_a_file_and_one_that_is_not_there_is_an_error(tmp_path):
     own = tmp_path / "own.toml"
     own.write_bytes((LISTS / "bornholm.toml").read_bytes())

@@ -26,6 +26,7 @@ def pair(analyte: str, before: float, now: float) -> Scored:
     return scored(after(observation(analyte, before, 0), observation(analyte, now, 12)))
 
 
+@pytest.mark.req("VAGT-RUL-11")
 def test_the_reference_change_value_is_that_of_the_formula():
     for line in RULE.table.analytes:
         within = WITHIN_PERSON[line.analyte]
@@ -42,6 +43,7 @@ def test_the_reference_change_value_is_that_of_the_formula():
         ("sodium", 140, 142, 143), ("crp", 10, 20, 21),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-11")
 def test_a_change_counts_beyond_the_reference_change_value(analyte, before, inside, beyond):
     assert pair(analyte, before, inside).score == 0
     assert pair(analyte, before, beyond).score == 1

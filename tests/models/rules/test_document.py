@@ -13,6 +13,7 @@ from models.rules.all import RULES
 from models.rules.table import Rule
 
 
+@pytest.mark.req("VAGT-RUL-13")
 def test_the_published_page_is_current():
     assert document.PAGE.read_text(encoding="utf-8") == document.page(), "run `python -m models.rules.document`"
 
@@ -26,6 +27,7 @@ def test_every_rule_with_a_table_ships():
 
 
 @pytest.mark.parametrize("shape", RULES)
+@pytest.mark.req("VAGT-RUL-13")
 def test_a_rule_names_its_source_owner_questions_and_inputs(shape):
     rule: Rule[Any] = shape()
     table = rule.table
@@ -38,6 +40,7 @@ def test_a_rule_names_its_source_owner_questions_and_inputs(shape):
     assert all(level.clear_below <= level.raise_at for level in rule.policy.levels)
 
 
+@pytest.mark.req("VAGT-RUL-13")
 def test_every_question_of_a_table_is_on_the_page():
     page = document.page()
     for shape in RULES:

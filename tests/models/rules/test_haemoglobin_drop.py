@@ -35,11 +35,13 @@ def scored(record: Record) -> Scored:
         ([(0, 8.0), (10, 6.0), (20, 7.9)], 0),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-06")
 def test_a_fall_of_1_24_from_the_highest_of_24_hours_is_told(values, stage):
     result = scored(measured(*values))
     assert (result.score, result.low) == (stage, stage)
 
 
+@pytest.mark.req("VAGT-RUL-06")
 def test_20_g_per_litre_is_the_limit_in_every_unit():
     litre = [observation("haemoglobin", value, hour, unit="g/dL", code=GRAMS) for hour, value in ((0, 12.0), (9, 10.0))]
     assert scored(after(*litre)).score == 1
@@ -52,6 +54,7 @@ def test_20_g_per_litre_is_the_limit_in_every_unit():
 GRAMS = {"system": "http://loinc.org", "code": "718-7"}
 
 
+@pytest.mark.req("VAGT-RUL-06")
 def test_it_says_that_the_drop_is_compatible_with_bleeding_and_no_more():
     result = scored(measured((0, 9.1), (20, 7.2)))
     assert result.title.en == "Hb 7.2 mmol/L, drop compatible with bleeding: 9.1 mmol/L 20 h before"

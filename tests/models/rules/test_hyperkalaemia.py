@@ -29,6 +29,7 @@ def scored(record: Record) -> Scored:
         (6.0, 2, "moderate"), (6.4, 2, "moderate"), (6.49, 2, "moderate"), (6.5, 3, "severe"), (12.0, 3, "severe"),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-05")
 def test_the_grades_are_those_of_the_uk_kidney_association(value, grade, band):
     result = scored(measured(value))
     assert (result.score, result.low, result.interval, result.band) == (grade, grade, (grade, grade), band)
@@ -79,6 +80,7 @@ def test_the_newest_specimen_counts_whenever_its_result_came():
     assert scored(after(second, first)) == scored(after(first, second))
 
 
+@pytest.mark.req("VAGT-DEC-05")
 def test_a_potassium_counts_for_24_hours_and_then_holds_an_alert_open():
     record = measured(6.8)
     assert scored(after(tick(24), record=record)).score == 3
@@ -127,6 +129,7 @@ def test_an_alert_falls_by_the_margin_and_a_correction_retracts_it():
 
 
 @given(st.integers(100, 1200), st.integers(100, 1200))
+@pytest.mark.req("VAGT-RUL-05")
 def test_a_higher_potassium_never_has_a_lower_grade(one, other):
     low, high = scored(measured(min(one, other) / 100)), scored(measured(max(one, other) / 100))
     assert low.low <= high.low

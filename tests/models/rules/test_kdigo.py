@@ -47,6 +47,7 @@ def dialysis(action: str, hour: float, code: str = "B05ZB") -> Treatment:
         (400, [(24, 340)], 3),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-04")
 def test_the_stages_meet_at_kdigos_limits(c1, before, stage):
     result = scored(history(c1, before))
     assert (result.score, result.interval, result.low, result.abstained) == (stage, (stage, 3), stage, False)
@@ -113,6 +114,7 @@ def test_a_higher_creatinine_is_never_a_milder_stage(one, other, short, rest):
 
 
 @given(VALUE, VALUES, VALUES)
+@pytest.mark.req("VAGT-RUL-04")
 def test_fewer_results_never_raise_the_stage(value, short, rest):
     assert criterion(value, (), rest, LIMITS).stage <= criterion(value, short, short + rest, LIMITS).stage
 

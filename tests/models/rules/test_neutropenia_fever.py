@@ -39,6 +39,7 @@ def scored(record: Record, rule: NeutropeniaFever = RULE) -> Scored:
         ([(0, 38.9), (4, 37.0)], 1, 1),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-07")
 def test_fever_is_one_high_temperature_or_a_sustained_one(temperatures, idsa, esmo):
     assert scored(measured(0.2, *temperatures)).score == idsa
     assert scored(measured(0.2, *temperatures), ESMO).score == esmo
@@ -69,6 +70,7 @@ def test_a_temperature_in_fahrenheit_meets_the_same_limits():
 
 
 @pytest.mark.parametrize(("count", "score"), [(0.0, 1), (0.49, 1), (0.5, 0), (1.0, 0), (7.0, 0)])
+@pytest.mark.req("VAGT-RUL-07")
 def test_neutropenia_is_below_0_5(count, score):
     assert scored(measured(count, (0, 39.0))).score == score
 
@@ -155,6 +157,7 @@ def test_a_sustained_fever_rests_on_its_first_and_last_reading():
     assert [one.id for one in result.evidence] == ["temperature-0", "temperature-1.5", "neutrophils-0"]
 
 
+@pytest.mark.req("VAGT-RUL-07")
 def test_neutropenia_without_fever_is_no_alert():
     result = scored(measured(0.3, (0, 37.0)))
     assert (result.score, result.band, result.abstained, result.reasons) == (0, "neutropenia", False, ())

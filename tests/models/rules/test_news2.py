@@ -49,6 +49,7 @@ def points(*, flags: list[str] | None = None, **values: float | str | None) -> f
 
 
 @pytest.mark.parametrize("parameter", PUBLISHED)
+@pytest.mark.req("VAGT-RUL-01")
 def test_the_table_is_the_published_one(parameter):
     scale = getattr(RULE.table, parameter)
     step = 10**scale.decimals
@@ -82,11 +83,13 @@ ORDER = (
 
 
 @pytest.mark.parametrize(("values", "expected"), VECTORS)
+@pytest.mark.req("VAGT-RUL-01")
 def test_a_worked_example_gives_its_score(values, expected):
     assert points(**dict(zip(ORDER, values, strict=True))) == expected
 
 
 @pytest.mark.parametrize(("spo2", "oxygen", "expected"), [(93, 2, 3), (93, 0, 0), (97, 2, 5), (88, 2, 2), (83, 0, 3)])
+@pytest.mark.req("VAGT-RUL-01")
 def test_hypercapnic_patients_are_scored_on_scale_2(spo2, oxygen, expected):
     assert points(flags=["hypercapnic"], spo2=spo2, oxygen_flow=oxygen) == expected
 
@@ -125,6 +128,7 @@ def test_a_converted_temperature_is_rounded_as_the_one_that_was_measured(hundred
         ("consciousness", 3), ("temperature", 3),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-02")
 def test_without_a_component_the_score_is_a_lower_bound(missing, most):
     result = scored(measured(**{missing: None}))
     assert (result.score, result.interval, result.low) == (0, (0, most), 0)
@@ -171,6 +175,7 @@ VALUES: dict[str, tuple[float | str, ...]] = {
     st.sets(st.sampled_from(sorted(VALUES))),
     st.booleans(),
 )
+@pytest.mark.req("VAGT-RUL-02")
 def test_the_bounds_hold_the_score_that_would_be_if_all_were_known(values, unknown, hypercapnic):
     flags = ["hypercapnic"] if hypercapnic else []
     full = scored(measured(0, flags, **values))
@@ -184,6 +189,7 @@ def test_the_bounds_hold_the_score_that_would_be_if_all_were_known(values, unkno
 # ---------------------------------------------------------------- age of the components
 
 
+@pytest.mark.req("VAGT-DEC-05")
 def test_a_component_counts_up_to_12_hours_and_not_beyond():
     record = measured(heart_rate=131)
     assert scored(after(tick(12), record=record)).score == 3
@@ -248,11 +254,13 @@ def test_on_scale_2_unknown_oxygen_widens_the_bounds():
 @pytest.mark.parametrize(
     ("born", "applies"), [("2010-03-01", True), ("2010-03-02", False), ("2026-03-01", False), (None, True)]
 )
+@pytest.mark.req("VAGT-RUL-01")
 def test_it_is_not_for_children_under_16(born, applies):
     record = after(encounter("update", 0, birthDate=born), record=measured())
     assert (RULE.score(record) is not None) == applies
 
 
+@pytest.mark.req("VAGT-RUL-01")
 def test_it_is_not_for_pregnant_women():
     assert RULE.score(measured(0, ["pregnant"])) is None
     assert RULE.score(measured(0, ["palliative"])) is not None

@@ -50,6 +50,7 @@ def scored(*events: Any, record: Record | None = None) -> Scored:
         (200, 9, 0), (28, 20, 0), (28, 19, 1), (41, 20, 2), (40, 20, 1), (100, 300, 0), (0, 100, 0),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-08")
 def test_the_points_of_a_fall_are_those_of_the_4ts(before, now, points):
     result = scored(*counts((0, before), (1, now)))
     assert (result.score, result.low, result.high) == (points, points, points)
@@ -120,6 +121,7 @@ def test_heparin_that_began_after_the_fall_did_not_cause_it():
     assert result.title.en.endswith("no heparin before")
 
 
+@pytest.mark.req("VAGT-RUL-08")
 def test_without_heparin_events_the_timing_is_unknown_and_said_to_be():
     result = scored(*counts((0, 200), (1, 90)))
     assert (result.score, result.low, result.high, result.interval) == (2, 2, 2, (2, 4))

@@ -37,6 +37,7 @@ def scored(record: Record) -> Scored:
         ({"consciousness": None, "gcs_eye": 3, "gcs_motor": 6}, 1),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-10")
 def test_each_criterion_gives_a_point_from_its_limit_on(values, points):
     result = scored(measured(**values))
     assert (result.score, result.low, result.high, result.interval) == (points, points, points, (points, points))

@@ -29,6 +29,7 @@ def scored(record: Record) -> Scored:
         (99, 100, 0.99, "raised"), (100, 100, 1.0, "high"), (130, 80, 1.625, "high"),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-10")
 def test_the_index_is_heart_rate_over_systolic_pressure(rate, pressure, index, band):
     result = scored(measured(rate, pressure))
     assert (result.score, result.low, result.high, result.interval) == (index, index, index, (index, index))

@@ -33,6 +33,7 @@ def scored(record: Record) -> Scored:
         ({"temperature": 39, "heart_rate": 120, "respiratory_rate": 28, "leukocytes": 20}, 4),
     ],
 )  # fmt: skip
+@pytest.mark.req("VAGT-RUL-10")
 def test_each_criterion_gives_a_point_beyond_its_limit(values, points):
     result = scored(measured(**values))
     assert (result.score, result.low, result.high) == (points, points, points)

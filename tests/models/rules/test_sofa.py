@@ -41,6 +41,7 @@ def scored(record: Record) -> Scored:
         ("creatinine", {109: 0, 110: 1, 170: 1, 171: 2, 299: 2, 300: 3, 440: 3, 441: 4}),
     ],
 )
+@pytest.mark.req("VAGT-RUL-10")
 def test_each_organ_has_the_points_of_the_published_line(analyte, points):
     for value, expected in points.items():
         assert scored(measured(**{analyte: value})).score == expected, value

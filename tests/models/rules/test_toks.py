@@ -31,6 +31,7 @@ def scored(**values: float) -> Scored:
     return result
 
 
+@pytest.mark.req("VAGT-RUL-12")
 def test_it_ships_switched_off_and_with_an_empty_table():
     rule = Toks()
     assert not rule.table.switched_on
@@ -40,6 +41,7 @@ def test_it_ships_switched_off_and_with_an_empty_table():
 
 
 @pytest.mark.parametrize("lines", [{"parameters": []}, {"levels": []}, {"parameters": MADE_UP[1:]}])
+@pytest.mark.req("VAGT-RUL-12")
 def test_it_cannot_be_switched_on_before_its_table_is_filled_in(lines):
     with pytest.raises(ValidationError, match="before TOKS is switched on"):
         table(**lines)

@@ -21,6 +21,7 @@ def refused(**form: str) -> tuple[str, int]:
     return error.value.code, error.value.status
 
 
+@pytest.mark.req("VAGT-BRD-07")
 def test_taking_an_alert_says_who_when_and_of_whom():
     found = feedback(action="acknowledge", note="lactate ordered")
     assert found == {
@@ -61,6 +62,7 @@ def test_an_answer_that_the_page_sends_twice_is_one():
         ({"action": "dismiss", "reason": "because"}, ("not_usable", 400)),
     ],
 )
+@pytest.mark.req("VAGT-BRD-14")
 def test_what_cannot_be_answered_is_refused_with_a_reason(form, why):
     assert refused(**form) == why
 

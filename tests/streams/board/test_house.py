@@ -2,6 +2,8 @@
 
 from itertools import permutations
 
+import pytest
+
 from streams.board.house import House
 from tests.builders import at
 from tests.streams.board.told import PATIENT, alert, score, shown, standing
@@ -68,6 +70,7 @@ def test_the_course_of_a_score_has_a_day_and_leaves_with_the_patient():
     assert house.trace(PATIENT, "infection-risk") == []
 
 
+@pytest.mark.req("VAGT-BRD-12")
 def test_a_shadow_is_nowhere():
     house = House()
     house.hear_now(PATIENT, shown())

@@ -37,6 +37,7 @@ def infected(**fields: Any) -> Now:
     )
 
 
+@pytest.mark.req("VAGT-BRD-04")
 def test_it_says_how_bad_who_what_why_since_when_and_how_fresh():
     found = line(infected(severity="critical"), [Point(moment(9), 0.12, "low"), Point(moment(10), 0.34, "high")])
     assert found["band"] == "critical"
@@ -77,10 +78,12 @@ def test_it_speaks_english_too():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.004, 0.996, 1.0])
+@pytest.mark.req("VAGT-BRD-05")
 def test_nothing_is_certain(value):
     assert texts(shown(TEN, scores=(standing(value=value),)))["chance"] in {"< 1 %", "> 99 %"}
 
 
+@pytest.mark.req("VAGT-BRD-03")
 def test_what_needs_doing_comes_first_and_who_waits_longest():
     def patient(severity: str, state: str = "raised", since: float = 9, vital: float = 9.9, **fields: Any) -> Now:
         told = alert(state, hour=9.9, severity=severity, kind="news2", **fields)
@@ -128,6 +131,7 @@ def test_who_asked_for_silence_has_it_and_is_named(state, given, said):
     assert found["alerts"][0]["open"]
 
 
+@pytest.mark.req("VAGT-BRD-12")
 def test_an_alert_that_is_held_back_does_not_speak():
     from models.outputs import Suppressed
 
@@ -135,6 +139,7 @@ def test_an_alert_that_is_held_back_does_not_speak():
     assert (found["band"], found["alerts"]) == ("none", [])
 
 
+@pytest.mark.req("VAGT-BRD-05")
 def test_not_to_know_is_a_state_of_its_own():
     abstains = line(shown(TEN, scores=(standing(abstained=True), standing("news2", 2))))
     assert (abstains["band"], abstains["f"]["chance"]) == ("unknown", "")
@@ -143,6 +148,7 @@ def test_not_to_know_is_a_state_of_its_own():
     assert line(shown(TEN, scores=(standing("news2", 2),)))["band"] == "none"
 
 
+@pytest.mark.req("VAGT-BRD-04")
 def test_old_values_are_said_to_be_old():
     newest = {"vital": (at(-2), at(-2))}
     assert texts(shown(TEN, newest=newest))["stale"] == ""
@@ -150,12 +156,14 @@ def test_old_values_are_said_to_be_old():
     assert texts(shown(TEN))["vital"] == "ingen værdier"
 
 
+@pytest.mark.req("VAGT-BRD-06")
 def test_a_result_that_was_taken_back_is_said_aloud_for_half_a_day():
     now = shown(TEN, alerts=(alert("retracted", 2, 9, kind="aki"),))
     assert texts(now)["changed"] == "Trukket tilbage kl. 10:00: Akut nyresvigt"
     assert texts(now, hour=9 + 12 + 0.1)["changed"] == ""
 
 
+@pytest.mark.req("VAGT-RUL-02")
 def test_news2_is_told_as_it_is_now_and_a_partial_one_as_the_least_that_it_can_be():
     assert texts(shown(TEN, scores=(standing("news2", 6),)))["news2"] == "NEWS2 nu 6"
     assert texts(shown(TEN, scores=(standing("news2", 6, abstained=True),)))["news2"] == "NEWS2 nu mindst 6"
@@ -165,10 +173,12 @@ def test_news2_is_told_as_it_is_now_and_a_partial_one_as_the_least_that_it_can_b
     ("name", "said"),
     [("Anna Maria Jensen", "A. Jensen 1951"), ("Jensen", "Jensen 1951"), (None, "010203-1234"), (" ", "010203-1234")],
 )
+@pytest.mark.req("VAGT-BRD-13")
 def test_a_name_is_as_short_as_tells_two_patients_apart(name, said):
     assert texts(shown(TEN, birth_date="1951-05-02"), person=Person("010203-1234", name, None))["who"] == said
 
 
+@pytest.mark.req("VAGT-BRD-04")
 def test_yesterday_and_before_are_told_with_the_day():
     assert DANISH.clock(moment(-2), moment(TEN)) == "i går 23:00"
     assert DANISH.clock(moment(-2) - 24 * HOUR, moment(TEN)) == "27.2. 23:00"

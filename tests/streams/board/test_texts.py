@@ -28,6 +28,7 @@ def _shape(table: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["words.toml", "phrases.toml"])
+@pytest.mark.req("VAGT-BRD-09")
 def test_danish_and_english_have_the_same_texts_with_the_same_parts(name):
     texts = _file(name)
     assert set(texts) == {"da", "en"}
@@ -35,6 +36,7 @@ def test_danish_and_english_have_the_same_texts_with_the_same_parts(name):
 
 
 @pytest.mark.parametrize("language", ["da", "en"])
+@pytest.mark.req("VAGT-BRD-09")
 def test_every_kind_and_every_group_has_a_name(language):
     texts = _file("phrases.toml")[language]
     assert {one.kind for one in shipped()} <= set(texts["kinds"])

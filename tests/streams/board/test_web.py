@@ -62,6 +62,7 @@ def answer(client: TestClient, **fields: str) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/ward", "/handover", "/ward?ward=M2", "/nothing", "/patient/nobody"])
+@pytest.mark.req("VAGT-BRD-10")
 def test_every_answer_carries_the_safe_headers_and_is_stored_nowhere(client, path):
     headers = client.get(path).headers
     assert "require-trusted-types-for 'script'" in headers["content-security-policy"]
@@ -78,12 +79,14 @@ def test_the_pages_have_no_script_or_style_of_their_own(client):
     assert not re.search(r"\son\w+=", page)
 
 
+@pytest.mark.req("VAGT-BRD-10")
 def test_what_patients_are_called_is_text_and_nothing_else(client):
     page = client.get("/ward").text
     assert BAD not in page
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.req("VAGT-BRD-11")
 def test_no_address_tells_who_a_patient_is(client):
     page = client.get("/ward").text
     addresses = re.findall(r'(?:href|action|src)="([^"]*)"', page)
@@ -91,6 +94,7 @@ def test_no_address_tells_who_a_patient_is(client):
     assert not [one for one in addresses if CPR in one]
 
 
+@pytest.mark.req("VAGT-BRD-11")
 def test_a_patients_handle_serves_its_session_alone(client, board):
     page = client.get("/ward").text
     (handle, *_) = handles(page)
@@ -119,6 +123,7 @@ def test_boards_with_one_secret_take_each_others_sessions_and_others_do_not(tmp_
     assert found == [200, 200, 404, 404]
 
 
+@pytest.mark.req("VAGT-BRD-13")
 def test_a_patient_has_a_page_with_the_identity_and_the_alert(client):
     page = client.get(f"/patient/{handles(client.get('/ward').text)[0]}").text
     assert CPR in page
@@ -136,6 +141,7 @@ def test_the_list_can_be_narrowed_to_a_ward_and_a_kind(client):
     assert named("?kind=infection-risk") == ["1951"]
 
 
+@pytest.mark.req("VAGT-BRD-09")
 def test_the_language_is_danish_until_somebody_chooses_english(client):
     assert '<html lang="da"' in client.get("/ward").text
     page = client.get("/ward").text
@@ -156,6 +162,7 @@ def test_the_language_is_danish_until_somebody_chooses_english(client):
         ({"action": "dismiss"}, 400),
     ],
 )
+@pytest.mark.req("VAGT-BRD-10")
 def test_a_forged_or_useless_answer_is_refused_with_a_sentence(client, fields, status):
     refused = answer(client, **fields)
     assert refused.status_code == status
@@ -170,6 +177,7 @@ def test_a_forged_change_of_language_changes_nothing(client, origin):
     assert '<html lang="da"' in client.get("/ward").text
 
 
+@pytest.mark.req("VAGT-BRD-14")
 def test_an_answer_to_an_alert_that_ended_meanwhile_is_refused(client, board):
     page = client.get("/ward").text
     board.house.hear_alert(alert("resolved", 2, 2, patient=CPR))
@@ -184,6 +192,7 @@ def test_nobody_is_sent_to_another_site(client, back):
     assert sent.headers["location"] == "/ward"
 
 
+@pytest.mark.req("VAGT-BRD-02")
 def test_it_is_not_ready_before_it_has_read_everything(client):
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
