@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from streams.secret import SecurityError, secret
 
 _KEY_BYTES = 32
 _LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost")}
+
+#: Who may look at the board, the least rights first: what each may do is in ``streams.board.roles``.
+ROLES = ("platform", "quality", "reader", "nurse", "physician")
 
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
@@ -66,12 +70,25 @@ class Settings(BaseSettings):
     #: The keys before it, the newest first, with commas between or each on a line of the file.
     pseudonym_old_keys: SecretStr | None = None
     pseudonym_old_keys_file: Path | None = None
-    #: Where `vagt board` listens.
+    #: Where `vagt board` listens. Without a login that is this machine alone.
+    board_host: str = "127.0.0.1"
     board_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    #: The address under which browsers reach the board, for instance https://vagt.example.org behind a proxy.
+    board_url: str | None = None
+    #: Addresses and networks of the proxies before the boards, with commas between: they say who asks.
+    board_proxies: str = ""
     #: What the boards' sessions are signed with: the same for all behind one balancer. Without it each has its own, and
     #: pages that were open before it started again have to be loaded again.
     board_secret: SecretStr | None = None
     board_secret_file: Path | None = None
+    #: Who people are: an OpenID Connect provider, this board's client there, and the claim that names their roles.
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret_file: Path | None = None
+    oidc_roles_claim: str = "roles"
+    #: What the provider calls the roles, where it has names of its own: ``OUH-nurses=nurse,IT-platform=platform``.
+    oidc_roles: str = ""
     #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
     archive: str | None = None
     #: For how long the topics keep what is in them.
@@ -90,7 +107,7 @@ class Settings(BaseSettings):
             raise ValueError(f"VAGT_TIMEZONE={name} is no time zone; try Europe/Copenhagen") from None
         return name
 
-    @field_validator("kafka_token_endpoint")
+    @field_validator("kafka_token_endpoint", "oidc_issuer", "board_url")
     @classmethod
     def _keeps_the_secret(cls, url: str | None) -> str | None:
         parts = urlsplit(url or "")
@@ -99,7 +116,7 @@ class Settings(BaseSettings):
             or parts.username is not None
             or (parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK)
         ):
-            raise ValueError("it is no https:// address; the client's secret is sent there")
+            raise ValueError("it is no https:// address; what is secret is sent there")
         return url
 
     @field_validator("archive")
@@ -127,6 +144,30 @@ class Settings(BaseSettings):
             )
         if self.kafka_sasl_mechanism == "OAUTHBEARER" and self.kafka_token_endpoint is None:
             raise ValueError("VAGT_KAFKA_SASL_MECHANISM=OAUTHBEARER needs VAGT_KAFKA_TOKEN_ENDPOINT")
+        return self
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _names_roles(cls, text: str) -> str:
+        for name, role in _pairs(text):
+            if not name or role not in ROLES:
+                raise ValueError(f"{name}={role} is not name=role; the roles are {', '.join(ROLES)}")
+        return text
+
+    @model_validator(mode="after")
+    def _lets_nobody_in_unknown(self) -> Self:
+        if self.oidc_issuer is None:
+            if not _is_this_machine(self.board_host):
+                raise ValueError(
+                    f"VAGT_BOARD_HOST={self.board_host} needs a login (VAGT_OIDC_ISSUER): "
+                    "without one the board serves 127.0.0.1 alone"
+                )
+            return self
+        for name in ("oidc_client_id", "board_url"):
+            if getattr(self, name) is None:
+                raise ValueError(f"VAGT_OIDC_ISSUER needs VAGT_{name.upper()}")
+        if self.oidc_client_secret is not None and self.oidc_client_secret_file is not None:
+            raise ValueError("VAGT_OIDC_CLIENT_SECRET and VAGT_OIDC_CLIENT_SECRET_FILE: one of them is enough")
         return self
 
     @model_validator(mode="after")
@@ -160,6 +201,11 @@ class Settings(BaseSettings):
         if len({*current, *old}) != len(current) + len(old):
             raise ValueError("VAGT_PSEUDONYM_KEY and VAGT_PSEUDONYM_OLD_KEYS: a key comes twice")
         return (*current, *old)
+
+    @property
+    def role_names(self) -> dict[str, str]:
+        """The role that each of the provider's names stands for; the roles' own names where nothing is said."""
+        return dict(_pairs(self.oidc_roles)) or {role: role for role in ROLES}
 
     @property
     def retention(self) -> dict[str, int]:
@@ -205,6 +251,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"VAGT_DOORS: {door!r} is not topic=native or topic=fhir")
             found[self.topic(name)] = form
         return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """``a=b,c=d``; a name may have ``=`` in it, as those of directories do."""
+    parts = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in parts]
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _keys(name: str, given: SecretStr | None, file: Path | None) -> tuple[bytes, ...]:

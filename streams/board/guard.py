@@ -1,7 +1,6 @@
 """Who may ask for what: the session, names of patients that are worth nothing to anybody else, and forged requests."""
 
 import hmac
-import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from hashlib import sha256
@@ -73,17 +72,15 @@ class Names:
         return hmac.new(self._secret, b"%b\0%b\0%b" % (purpose, session.encode(), what.encode()), sha256).digest()
 
 
-def session_of(request: Request) -> str:
-    """The name of the request's session; a new one where it has none."""
-    name: str = request.session.setdefault("id", secrets.token_urlsafe(16))
-    return name
+def is_forged(request: Request, token: str, expected: str, address: str | None) -> bool:
+    """Whether a request that changes something came from another site than this board's own pages.
 
-
-def is_forged(request: Request, token: str, expected: str) -> bool:
-    """Whether a request that changes something came from another site than this board's own pages."""
-    origin = request.headers.get("origin")
-    elsewhere = request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
-    if elsewhere or (origin is not None and urlsplit(origin).netloc != request.headers.get("host")):
+    ``address`` is where browsers find the board; without it, where they say that they found it.
+    """
+    own = request.headers.get("host") if address is None else urlsplit(address).netloc
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    # A form of a page without referrer has the origin "null": what the browser itself says of the site counts first.
+    if site != "same-origin" if site is not None else origin is not None and urlsplit(origin).netloc != own:
         return True
     return not hmac.compare_digest(token.encode(), expected.encode())
 

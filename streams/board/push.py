@@ -103,6 +103,12 @@ class Hub:
         finally:
             self._clients.discard(client)
 
+    async def pulses(self, language: Language) -> AsyncGenerator[bytes, None]:
+        """Signs of life alone, for pages that show no patient."""
+        while True:
+            yield _event(b"pulse", orjson.dumps(self._pulse(language)))
+            await asyncio.sleep(PULSE_S)
+
     def _rows(self, client: _Client, handle: Callable[[str], str]) -> bytes:
         patients = self._everybody() if client.whole else sorted(client.waiting)
         rows, gone = [], []

@@ -24,10 +24,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, port: int) -> None:
-    """Serve the board on 127.0.0.1."""
+    """Serve the board."""
     config = uvicorn.Config(
         Board(settings).app,
-        host="127.0.0.1",
+        host=settings.board_host,
         port=port,
         log_config=None,
         access_log=False,

@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from functools import cache
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import cache, wraps
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from aiokafka.errors import KafkaError
 from starlette.applications import Starlette
@@ -20,31 +20,36 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from features.catalogue import catalogue
 from streams.board import patient as page
 from streams.board.access import Access
 from streams.board.answers import AnswerError, give, item
 from streams.board.feed import Feed
-from streams.board.guard import Names, SafeHeaders, is_forged, session_of
+from streams.board.guard import Names, SafeHeaders, is_forged
 from streams.board.history import Histories, HistoryError
 from streams.board.hooks import Hooks
 from streams.board.house import House
+from streams.board.login import Login, LoginError
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
 from streams.board.phrases import Language
 from streams.board.push import EventStream, Hub
+from streams.board.roles import OPEN
 from streams.board.view import View
+from streams.board.viewer import SESSION_S, Sessions, Viewer, demo, session_of
+from streams.log import logger
 from streams.secret import secret
 from streams.settings import Settings
+
+_LOG = logger(__name__)
 
 STATIC: Final = Path(__file__).with_name("static")
 #: The lines tell ages, so they are worked out anew now and then.
 _ANEW_S: Final = 60.0
-_SESSION_S: Final = 12 * 60 * 60
-_ANSWERING: Final = frozenset({"nurse", "physician"})
-#: Without a login there is one user, on this machine alone.
-_DEMO: Final = {"name": "demo", "role": "nurse"}
+
+_Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 
 class Board:
@@ -67,21 +72,30 @@ class Board:
         self._access = Access(self._outlet)
         self._histories = Histories(settings)
         self._pages = Pages(settings.timezone)
+        self._sessions = Sessions()
+        self._login = Login(settings, self._sessions) if settings.oidc_issuer is not None else None
+        self._address = settings.board_url
+        secure = urlsplit(settings.board_url or "").scheme == "https"
         self._hooks = Hooks(self.house, self._view, self._outlet, self._access, settings.partitions)
         self.app = Starlette(
             routes=[
-                Route("/", self.home),
-                Route("/ward", self.ward),
-                Route("/handover", self.handover),
-                Route("/second-opinion", self.second_opinion),
-                Route("/service", self.service),
-                Route("/patient/{handle}", self.patient),
-                Route("/stream", self.stream),
-                Route("/answer", self.answer, methods=["POST"]),
-                Route("/language", self.language, methods=["POST"]),
-                Route("/healthz", self.healthz),
-                Route("/readyz", self.readyz),
-                Mount("/cds-services", self._hooks.app),
+                self._route("/", "home", self.home),
+                self._route("/ward", "ward", self.ward),
+                self._route("/handover", "handover", self.handover),
+                self._route("/second-opinion", "second", self.second_opinion),
+                self._route("/service", "service", self.service),
+                self._route("/patient/{handle}", "patient", self.patient),
+                self._route("/stream", "stream", self.stream),
+                self._route("/answer", "answer", self.answer, "POST"),
+                self._route("/language", OPEN, self.language, "POST"),
+                self._route("/login", OPEN, self.login),
+                self._route("/login/callback", OPEN, self.login_callback),
+                self._route("/logout", OPEN, self.logout, "POST"),
+                self._route("/goodbye", OPEN, self.goodbye),
+                self._route("/healthz", OPEN, self.healthz),
+                self._route("/readyz", OPEN, self.readyz),
+                # An EHR does not show yet who it is, so it is served where nobody does.
+                *([Mount("/cds-services", self._hooks.app)] if self._login is None else []),
                 Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
             ],
             middleware=[
@@ -89,9 +103,12 @@ class Board:
                 Middleware(
                     SessionMiddleware,
                     secret_key=key.hex(),
-                    session_cookie="vagt",
-                    max_age=_SESSION_S,
-                    same_site="strict",
+                    # __Host-: a browser takes it over https alone, and from no other host.
+                    session_cookie="__Host-vagt" if secure else "vagt",
+                    max_age=SESSION_S,
+                    # A login comes back from the provider's site, where a strict cookie would not come along.
+                    same_site="strict" if self._login is None else "lax",
+                    https_only=secure,
                 ),
             ],
             exception_handlers={HTTPException: self.failed},
@@ -117,11 +134,73 @@ class Board:
             for patient in list(self.house.patients):
                 self._hub.changed(patient)
 
+    # ------------------------------------------------------------------------------------- who comes in
+
+    def _route(self, path: str, right: str, endpoint: _Endpoint, method: str = "GET") -> Route:
+        """A route for those who have a right; its name is the right's."""
+
+        @wraps(endpoint)
+        async def guarded(request: Request) -> ASGIApp:
+            viewer = self._viewer(request)
+            if right == OPEN or (viewer is not None and viewer.may(right)):
+                return await endpoint(request)
+            if viewer is not None:
+                _LOG.warning("board.refused", why="role", what=right, user=viewer.name, role=viewer.role)
+                raise HTTPException(403, "not_allowed")
+            if method == "GET" and "text/html" in request.headers.get("accept", ""):
+                # The names of patients in addresses are those of a session that is over.
+                back = "/" if request.path_params else _here(request)
+                return RedirectResponse(f"/login?{urlencode({'back': back})}", 303)
+            raise HTTPException(401, "no_session")
+
+        return Route(path, guarded, methods=[method], name=right)
+
+    def _viewer(self, request: Request) -> Viewer | None:
+        return demo(request) if self._login is None else self._sessions.viewer(request)
+
+    def _present(self, request: Request) -> Viewer:
+        """Who asks, where a right was asked for."""
+        viewer = self._viewer(request)
+        assert viewer is not None
+        return viewer
+
+    async def login(self, request: Request) -> Response:
+        """To the provider that says who somebody is."""
+        if self._login is None:
+            return RedirectResponse("/", 303)
+        try:
+            return await self._login.start(request, _own(request.query_params.get("back", "/")))
+        except LoginError as error:
+            raise _refused(error) from error
+
+    async def login_callback(self, request: Request) -> Response:
+        """Back from the provider."""
+        if self._login is None:
+            return RedirectResponse("/", 303)
+        try:
+            return RedirectResponse(_own(await self._login.finish(request)), 303)
+        except LoginError as error:
+            raise _refused(error) from error
+
+    async def logout(self, request: Request) -> Response:
+        """End the session, on this computer and for any copy of its cookie."""
+        await self._form(request)
+        viewer = self._viewer(request)
+        if self._login is not None and viewer is not None:
+            self._sessions.end(viewer)
+            request.session.clear()
+            request.session["left"] = True
+        return RedirectResponse("/goodbye", 303)
+
+    async def goodbye(self, request: Request) -> Response:
+        """What somebody sees who has left."""
+        return self._page(request, "goodbye")
+
     # ------------------------------------------------------------------------------------------ pages
 
-    async def home(self, _: Request) -> Response:
-        """The ward is where everybody begins."""
-        return RedirectResponse("/ward", 303)
+    async def home(self, request: Request) -> Response:
+        """Where everybody begins: the ward, for those who may see it."""
+        return RedirectResponse("/ward" if self._present(request).may("ward") else "/service", 303)
 
     async def ward(self, request: Request) -> Response:
         """All patients, or those of a ward or with an alert of a kind. A search stays in the page: it has names."""
@@ -141,14 +220,14 @@ class Board:
         """The lines that fit what is wanted, by rank, then by what needs doing."""
         language = self._language(request)
         wanted: dict[str, Any] = {key: request.query_params.get(key, "") for key in ("ward", "kind")}
-        session = session_of(request)
+        viewer = self._present(request)
         rows = []
         for patient in list(self.house.patients):
             line = self._view.line(patient, language)
             if line is not None and _fits(line, wanted):
-                rows.append((patient, {"handle": self._names.handle(session, patient), **line}))
+                rows.append((patient, {"handle": self._names.handle(viewer.session, patient), **line}))
         rows.sort(key=lambda one: (*rank(one[0]), one[1]["order"]))
-        await self._access.saw(_DEMO["name"], _DEMO["role"], name, [patient for patient, _ in rows])
+        await self._access.saw(viewer.name, viewer.role, name, [patient for patient, _ in rows])
         say, clock = self._view.phrases(language), time.time_ns() // 1_000_000
         return self._page(
             request,
@@ -180,7 +259,8 @@ class Board:
         if patient is None or now is None or line is None:
             raise HTTPException(404, "unknown_patient")
         say, clock, person = self._view.phrases(language), self._view.clock(now), self._view.person(now)
-        await self._access.saw(_DEMO["name"], _DEMO["role"], "patient", [patient])
+        viewer = self._present(request)
+        await self._access.saw(viewer.name, viewer.role, "patient", [patient])
         measured, unknown = [], []
         try:
             if now.record is not None:
@@ -206,26 +286,35 @@ class Board:
     # ------------------------------------------------------------------------------- stream and answers
 
     async def stream(self, request: Request) -> EventStream:
-        """Server-sent events: the lines of a ward, as they change."""
-        session = session_of(request)
-        told = self._hub.stream(
-            self._language(request),
-            request.query_params.get("ward", ""),
-            cache(lambda patient: self._names.handle(session, patient)),
-        )
-        return EventStream(told)
+        """Server-sent events: the lines of a ward, as they change; signs of life for those who see no patient."""
+        viewer, language = self._present(request), self._language(request)
+        told = self._hub.pulses(language)
+        if viewer.may("ward"):
+            told = self._hub.stream(
+                language,
+                request.query_params.get("ward", ""),
+                cache(lambda patient: self._names.handle(viewer.session, patient)),
+            )
+        return EventStream(self._while_it_lasts(viewer, told))
+
+    async def _while_it_lasts(self, viewer: Viewer, told: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """What a stream tells until its session is over; then that it is."""
+        async with aclosing(told):
+            async for part in told:
+                if not self._sessions.lasts(viewer):
+                    yield b"event: over\ndata: {}\n\n"
+                    return
+                yield part
 
     async def answer(self, request: Request) -> Response:
         """Somebody takes, snoozes, dismisses, reopens an alert, or comments on it."""
         form = await self._form(request)
-        if _DEMO["role"] not in _ANSWERING:
-            raise HTTPException(403, "not_allowed")
         patient = self._patient(request, form.get("handle", ""))
         now = self.house.patients.get(patient) if patient is not None else None
         if patient is None or now is None:
             raise HTTPException(404, "unknown_patient")
         try:
-            feedback = item(form, now, f"{_DEMO['role']}/{_DEMO['name']}", self._view.clock(now))
+            feedback = item(form, now, self._present(request).by, self._view.clock(now))
             await give(self._outlet, self._partitions, feedback)
         except AnswerError as error:
             raise HTTPException(error.status, error.code) from error
@@ -258,8 +347,11 @@ class Board:
         say = self._view.phrases(self._language(request))
         text = say.word("errors", error.detail if error.detail in say.texts["errors"] else "not_found")
         if _wants_json(request):
-            return JSONResponse({"error": text}, error.status_code)
-        return self._page(request, "error", status=error.status_code, error=text)
+            answer: Response = JSONResponse({"error": text}, error.status_code)
+        else:
+            answer = self._page(request, "error", status=error.status_code, error=text)
+        answer.headers.update(error.headers or {})
+        return answer
 
     # -------------------------------------------------------------------------------------------- parts
 
@@ -274,26 +366,27 @@ class Board:
         """
         form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
         token = request.headers.get("x-vagt-token") or form.get("token", "")
-        if is_forged(request, token, self._names.token(session_of(request))):
+        if is_forged(request, token, self._names.token(session_of(request)), self._address):
+            _LOG.warning("board.refused", why="forged", what=request.url.path)
             raise HTTPException(403, "forged")
         return form
 
     def _patient(self, request: Request, handle: str) -> str | None:
-        return self._names.patient(session_of(request), handle, self.house.patients)
+        return self._names.patient(self._present(request).session, handle, self.house.patients)
 
     def _page(self, request: Request, name: str, *, status: int = 200, **parts: Any) -> Response:
         language = self._language(request)
-        session = session_of(request)
+        viewer = self._viewer(request)
         return self._pages.render(
             name,
             language,
             status,
-            token=self._names.token(session),
-            user=_DEMO,
-            demo=True,
+            token=self._names.token(session_of(request)),
+            user=viewer,
+            demo=self._login is None,
             trust=self._view.trust(language),
             clock=time.time_ns() // 1_000_000,
-            here=f"{request.url.path}?{request.url.query}".rstrip("?"),
+            here=_here(request),
             **parts,
         )
 
@@ -313,12 +406,21 @@ def _fits(line: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     return wanted["ward"] in ("", line["ward"]) and (not wanted["kind"] or wanted["kind"] in line["kinds"])
 
 
+def _refused(error: LoginError) -> HTTPException:
+    _LOG.warning("board.refused", why="login", what=error.reason)
+    return HTTPException(error.status, error.code)
+
+
+def _here(request: Request) -> str:
+    return f"{request.url.path}?{request.url.query}".rstrip("?")
+
+
 def _wants_json(request: Request) -> bool:
     return "application/json" in request.headers.get("accept", "")
 
 
 def _own(path: str) -> str:
-    """A path of this board's; the ward for any other."""
+    """A path of this board's; where everybody begins for any other."""
     parts = urlsplit(path)
     is_own = not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
-    return path if is_own else "/ward"
+    return path if is_own else "/"

@@ -9,12 +9,10 @@ from streams.commands.plain import fail, plain_failures, settings
 
 
 def board(
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65_535, help="Where it listens, on 127.0.0.1.", show_default="8080")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Where it listens.", show_default="8080")] = None,
     parent: Parent = None,
 ) -> None:
-    """Serve the nurses' board on this machine until Ctrl-C."""
+    """Serve the nurses' board until Ctrl-C."""
     own = settings()
     with plain_failures():
         from streams import log

@@ -89,10 +89,10 @@ export class RowView {
   }
 
   #answers(row: Row): void {
+    delete this.item.dataset["gone"];
     const alert = row.alerts[0];
     const fields = this.item.querySelector<HTMLFieldSetElement>("fieldset.answers");
     if (!fields) return;
-    delete this.item.dataset["gone"];
     fields.hidden = !alert?.open;
     if (!alert) return;
     if (this.item.dataset["sequence"] !== String(alert.sequence)) {

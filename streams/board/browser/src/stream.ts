@@ -16,6 +16,8 @@ export function listen(ward: string, changed: (change: Change) => void, beat: (p
     source = new EventSource(url);
     source.addEventListener("rows", (event: MessageEvent<string>) => changed(JSON.parse(event.data) as Change));
     source.addEventListener("pulse", (event: MessageEvent<string>) => beat(JSON.parse(event.data) as Pulse));
+    // The session is over: the page shows nothing more, and asks who is there.
+    source.addEventListener("over", () => location.reload());
     // A browser tries again by itself after a broken line, but never after an answer that is no stream.
     source.addEventListener("error", () => {
       if (source?.readyState === EventSource.CLOSED) window.setTimeout(open, AGAIN_MS);
