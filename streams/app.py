@@ -20,6 +20,7 @@ from streams.deadletter import Source
 from streams.desk import Desk
 from streams.doors import Doors
 from streams.mends import MendedApp, MendedTableManager, MendedTransport
+from streams.metrics.lag import Lag
 from streams.positions import correct
 from streams.settings import Settings
 from streams.store import PatientTable
@@ -38,6 +39,9 @@ class VagtApp(MendedApp):
     desk: Desk
     doors: Doors
     deployment: Settings
+    lag: Lag
+    #: Whether the partitions are assigned, their records restored, and records flow.
+    flowing = False
     #: The cluster's own ids of the topics.
     topic_ids: Mapping[str, str] = MappingProxyType({})
 
@@ -52,6 +56,15 @@ class VagtApp(MendedApp):
     async def settle_doors(self) -> None:
         """Wait until the broker has all that the doors sent."""
         await self.doors.settle()
+
+    def on_rebalance_end(self) -> None:
+        """Records flow."""
+        super().on_rebalance_end()
+        self.flowing = True
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.flowing = False
+        await super()._on_partitions_revoked(revoked)
 
     async def on_start(self) -> None:
         """Connect, then read."""
@@ -92,6 +105,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.ordered_topic = settings.topic("events")
     app.owner = app
     app.deployment = settings
+    app.lag = Lag(settings.topic_prefix)
     table = PatientTable(
         app,
         name="patients",
@@ -102,7 +116,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     app.tables.add(table)
     app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name())
     app.doors = Doors(settings)
-    app.watchdog = Watchdog(app, settings, table.data.reached)
+    app.watchdog = Watchdog(app, settings, table.data.reached, app.lag.look)
 
     events = _raw_topic(app, app.ordered_topic, acks=False, maxsize=_FETCHES)
 
@@ -110,7 +124,9 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
     async def decide(stream: StreamT) -> None:
         async for event in stream.events():
             for record in event.message.value:
-                await app.desk.handle(Source.of(record))
+                source = Source.of(record)
+                app.lag.took(source.topic, source.partition, source.timestamp)
+                await app.desk.handle(source)
                 # What was said goes out now, and not when all that was fetched is decided.
                 await asyncio.sleep(0)
 
@@ -142,7 +158,9 @@ def _add_door(app: VagtApp, topic: str, form: str) -> None:
     @app.agent(_raw_topic(app, topic), name=f"door-{topic}", supervisor_strategy=CrashingSupervisor)
     async def door(stream: StreamT) -> None:
         async for event in stream.events():
-            await app.doors.handle(_source(event), form)
+            source = _source(event)
+            app.lag.took(source.topic, source.partition, source.timestamp)
+            await app.doors.handle(source, form)
 
 
 def _raw_topic(app: faust.App, name: str, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from features.catalogue import Refused
 from features.instants import render
 from models.handover import Send
 from models.step import Decider, wakes_at
-from streams import audit, deadletter, kafka, release
+from streams import audit, deadletter, kafka, metrics, release
 from streams.alarm import Alarms, Clock
 from streams.deadletter import Source
 from streams.judge import REKEYED, Judged, judge, where
@@ -140,6 +140,7 @@ class Desk:
             for patient, instant in alarms.take(now):
                 item = {"type": "tick", "patient": patient, "at": render(instant), "origin": "vagt"}
                 sent = await self._outputs.send(self._events, orjson.dumps(item), patient.encode(), partition=partition)
+                metrics.TICKS.add()
                 shard = self._shards.get(partition)
                 if shard is not None:
                     shard.sent(sent)
@@ -166,10 +167,12 @@ class Desk:
 
     async def _decide(self, shard: Shard, source: Source) -> None:
         """Say all that follows from a record, then advance past it."""
+        began = time.perf_counter()
         judged = judge(self._terms, self._decider, source, shard.record, _new_subject)
+        metrics.decided(judged, source.timestamp, time.perf_counter() - began)
         if judged.moved_to is not None:
             await self._rekey(shard, source, judged.moved_to)
-        said = await self._say(shard, judged)
+        said = await self._say(shard, judged, source.timestamp)
         await self._send(shard, judged.sends)
         await self._set_aside(shard, source, judged.refusals)
         entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
@@ -180,13 +183,14 @@ class Desk:
             wakes = None if judged.record is None else wakes_at(self._decider, judged.record)
             alarms.put(judged.patient, wakes)
 
-    async def _say(self, shard: Shard, judged: Judged) -> str:
+    async def _say(self, shard: Shard, judged: Judged, timestamp: int) -> str:
         """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
         said = spoken(judged)
         key, emitted = (judged.patient or "").encode(), _now().encode()
         for value in said.alerts:
             sent = await self._outputs.send(self._alerts, at(value, emitted), key, partition=shard.partition)
             shard.sent(sent)
+            metrics.acknowledged(sent, timestamp)
         if said.scores:
             value = b"[" + b",".join(at(one, emitted) for one in said.scores) + b"]"
             shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))
@@ -208,6 +212,7 @@ class Desk:
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
             head = deadletter.headers(source, item, refused)
             shard.sent(await self._outputs.send(self._dead, source.value, source.key, headers=head))
+            metrics.DEADLETTERS.add(refused.reason)
             _LOG.info("deadletter", reason=refused.reason, partition=source.partition, offset=source.offset, item=item)
 
     async def _rekey(self, shard: Shard, source: Source, right: int) -> None:
@@ -221,6 +226,7 @@ class Desk:
             headers=[*source.headers, (REKEYED, b"1")],
         )
         shard.sent(moved)
+        metrics.REKEYED.add()
         _LOG.warning("record.rekeyed", partition=source.partition, offset=source.offset, to=right)
 
     async def _recall(self) -> None:

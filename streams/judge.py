@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from features.catalogue import Refused
-from features.events import parse_control
+from features.events import Observation, parse_control
 from features.record import Record
 from models.erasure import farewell
 from models.handover import Send
@@ -46,6 +46,8 @@ class Judged:
     items: tuple[tuple[str, str, int], ...] = ()
     refusals: tuple[tuple[int, Refused], ...] = ()
     moved_to: int | None = None
+    #: Who measured: the performers of the observations that were taken.
+    performers: frozenset[str] = frozenset()
     #: Under which name the audit speaks of the patient.
     subject: str | None = None
     now: int | None = None
@@ -94,6 +96,7 @@ def judge(
             if position not in late
         ),
         refusals=tuple(sorted(refusals, key=lambda one: one[0])),
+        performers=frozenset(event.performer or "" for _, event in taken.events if isinstance(event, Observation)),
         subject=before.subject,
         now=decision.record.now,
     )

@@ -17,7 +17,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
-from streams import kafka
+from streams import kafka, metrics
 from streams.away import Away, BrokerAwayError, TopicChangedError, kind
 from streams.log import logger
 from streams.secret import SecurityError
@@ -132,4 +132,5 @@ class Lookout(threading.Thread):
 
 def say_lost(partition: int, start: int, end: int) -> None:
     """The records of ``events`` from one offset up to another were removed before they were decided."""
+    metrics.LOST.add(by=end - start)
     _LOG.error("events.lost", partition=partition, first=start, next=end, records=end - start)

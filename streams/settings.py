@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     oidc_roles_claim: str = "roles"
     #: What the provider calls the roles, where it has names of its own: ``OUH-nurses=nurse,IT-platform=platform``.
     oidc_roles: str = ""
+    #: Where each process says how it is: /metrics, /livez, /readyz. Each on a machine needs a port of its own.
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_host: str = "127.0.0.1"
     #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
     archive: str | None = None
     #: For how long the topics keep what is in them.

@@ -15,6 +15,7 @@ changelog any more.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from msgspec.structs import replace
 from features.catalogue import Analyte
 from features.record import Record, decode, encode
 from models.outputs import Alert, Score
-from streams import now
+from streams import metrics, now
 from streams.audit import Link, pack
 from streams.log import logger
 from streams.now import News, Now, Place
@@ -187,6 +188,7 @@ class Shard:
             self._saving, self._changed = self._changed, {}
             news, self._news = self._news, {}
             self._pending, self._lines, self._identities = [], [], {}
+            began = time.perf_counter()
             try:
                 encoded = await self._encoded()
                 shown = await self._shown(news)
@@ -202,6 +204,7 @@ class Shard:
             for (patient, record), (_, value) in zip(self._saving.items(), encoded, strict=False):
                 self._keep(patient, record, len(value or b""))
             self._saving = {}
+            metrics.CHECKPOINT.observe(time.perf_counter() - began)
 
     async def _encoded(self) -> list[tuple[bytes, bytes | None]]:
         """The records that are being saved, as stored; decisions go on between one and the next."""

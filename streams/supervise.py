@@ -24,9 +24,12 @@ class UpError(RuntimeError):
 
 
 class Supervised:
-    """One `vagt` command in a process of its own, so that signals reach it only through its supervisor."""
+    """One `vagt` command in a process of its own, so that signals reach it only through its supervisor.
 
-    def __init__(self, settings: Settings, name: str, *command: str) -> None:
+    Where the processes say how they are (``VAGT_METRICS_PORT``), each has a port of its own: the ``number`` from there.
+    """
+
+    def __init__(self, settings: Settings, name: str, *command: str, number: int = 0) -> None:
         self.name = name
         self._command = command
         self.log = Path(settings.data_dir) / "logs" / f"{name}.log"
@@ -36,6 +39,8 @@ class Supervised:
             "VAGT_DATA_DIR": str(settings.data_dir),
             "VAGT_LIVE": str(settings.live).lower(),
         }
+        if settings.metrics_port is not None:
+            self._environment["VAGT_METRICS_PORT"] = str(settings.metrics_port + number)
 
     async def run(self, tell: Callable[[str], None]) -> None:
         """Keep the process alive until this is cancelled; then stop it.

@@ -148,8 +148,8 @@ async def _run(
     broker: Broker | None,
     play: Callable[[], Work] | None,
 ) -> None:
-    names = [f"worker-{number}" for number in range(1, plan.workers + 1)]
-    workers = [Supervised(settings, name, "worker", "--name", name) for name in names]
+    names = {number: f"worker-{number}" for number in range(1, plan.workers + 1)}
+    workers = [Supervised(settings, name, "worker", "--name", name, number=number) for number, name in names.items()]
     board = Supervised(settings, "board", "board", "--port", str(plan.board))
     run = asyncio.current_task()
     stopping = False

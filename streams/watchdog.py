@@ -73,6 +73,10 @@ class Stalls:
                 self._since[tp] = sight, now if moved else since
         return [tp for tp, (_, since) in self._since.items() if now - since > self._patience_s]
 
+    def longest(self) -> float:
+        """For how long the partition has stood still that moved least lately, at the last look."""
+        return max((self._looked - since for _, since in self._since.values()), default=0.0) if self._looked else 0.0
+
     def forget(self) -> None:
         """Start again: nothing is known of the time up to now."""
         self._since = {}
@@ -100,13 +104,18 @@ class Loops:
 
 
 class Watchdog(threading.Thread):
-    """Watches over one worker until its loop is closed; ``restored`` says how far a partition's records are."""
+    """Watches over one worker until its loop is closed; ``restored`` says how far a partition's records are.
+
+    ``sees`` is told at each look the time (s since the epoch), how many records wait in each partition that is held,
+    and for how long the one that moved least lately has stood still.
+    """
 
     def __init__(
         self,
         app: faust.App,
         settings: Settings,
         restored: Callable[[int], int | None],
+        sees: Callable[[float, Mapping[TopicPartition, int], float], None] = lambda *_: None,
         stall_s: float = STALL_S,
         stuck_s: float = STUCK_S,
     ) -> None:
@@ -114,6 +123,7 @@ class Watchdog(threading.Thread):
         self._app = app
         self._settings = settings
         self._restored = restored
+        self._sees = sees
         self._stall_s = stall_s
         self._stuck_s = stuck_s
 
@@ -176,6 +186,8 @@ class Watchdog(threading.Thread):
                 waits = await self._waits(tp, sight)
             if waits:
                 _end("worker.stalled", seconds=self._stall_s, topic=tp.topic, partition=tp.partition, **_told(sight))
+            sights[tp] = Sight(sight.end, sight.end)
+        self._sees(time.time(), {tp: max(0, one.end - one.committed) for tp, one in sights.items()}, stalls.longest())
 
     async def _held(self) -> dict[TopicPartition, int | None]:
         """The partitions that the worker holds, and how far each is restored: asked in the worker's own loop."""

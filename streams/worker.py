@@ -25,11 +25,13 @@ from kafka.errors import (
 )
 
 from models.step import Decider
-from streams import kafka, topics
+from streams import kafka, metrics, topics
 from streams.app import build
 from streams.away import Falls, afresh, kind, passes, wait
+from streams.health import WorkerHealth
 from streams.log import logger
 from streams.lookout import Lookout, identities
+from streams.metrics.endpoint import serving
 from streams.settings import Settings
 from streams.terms import Terms, shelf
 from streams.topics import Difference, Topic, TopicError
@@ -65,10 +67,12 @@ def run(settings: Settings, name: str) -> None:
             raise WorkerError(
                 f"A worker called {name} already runs in {folder}: give this one another --name."
             ) from None
-        _run(settings, name, folder)
+        health = WorkerHealth()
+        with serving(settings, "worker", health):
+            _run(settings, name, folder, health)
 
 
-def _run(settings: Settings, name: str, folder: Path) -> None:
+def _run(settings: Settings, name: str, folder: Path, health: WorkerHealth) -> None:
     began, falls = time.monotonic(), Falls.before()
     decider = _decider(settings)
     wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics, settings.retention)
@@ -92,6 +96,8 @@ def _run(settings: Settings, name: str, folder: Path) -> None:
 
     lookout = Lookout(app, loop, settings, known, app.desk.gaps, lambda: _over(end))
     lookout.start()
+    health.runs(app, loop, lookout)
+    metrics.of_worker(decider.scorers, falls.number, folder, lambda: lookout.away.since is None)
     _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.scorers])
     try:
         worker.execute_from_commandline()

@@ -15,6 +15,7 @@ from streams import kafka, now, topics
 from streams.board.house import TRACE, Beat, House
 from streams.desk import HEARTBEAT_KEY
 from streams.log import logger
+from streams.metrics.probes import stuck
 from streams.settings import Settings
 
 _LOG = logger(__name__)
@@ -41,11 +42,22 @@ class Health:
     part: float = 0.0
     lost: float | None = None
     started: float = field(default_factory=time.time)
+    loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def ready(self) -> bool:
         """Whether the board has reached what the topics held when it began."""
         return self.part >= 1.0
+
+    def dead(self) -> str | None:
+        """Why the board had better be started again."""
+        return None if self.loop is None else stuck(self.loop)
+
+    def unready(self) -> str | None:
+        """Why what it shows is not whole."""
+        if self.lost is not None:
+            return "The cluster is away."
+        return None if self.ready else f"It has read {self.part:.0%} of what is shown."
 
 
 class Feed:
@@ -58,6 +70,7 @@ class Feed:
 
     async def run(self) -> None:
         """Read, until cancelled; a cluster that does not answer is waited for."""
+        self.health.loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             while True:

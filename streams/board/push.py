@@ -5,6 +5,7 @@ looks at it; the patient's handle alone is the viewer's own. One beat wakes all 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from streams import metrics
 from streams.board.phrases import LANGUAGES, Language
 
 #: A board is told at most this often.
@@ -33,6 +35,8 @@ class _Client:
     whole: bool = True
     pulse: bool = True
     waiting: set[str] = field(default_factory=set)
+    #: Since when (monotonic, s) the first of them waits.
+    since: float = 0.0
     woken: "asyncio.Future[None] | None" = None
 
     def wake(self) -> None:
@@ -58,6 +62,7 @@ class Hub:
         self._everybody = everybody
         self._pulse = pulse
         self._clients: set[_Client] = set()
+        metrics.CLIENTS.follow(lambda: {(): len(self._clients)})
         self._changed = asyncio.Event()
         self._known: dict[Language, dict[str, tuple[str, bytes] | None]] = {one: {} for one in LANGUAGES}
 
@@ -65,7 +70,10 @@ class Hub:
         """A patient changed, came or left."""
         for known in self._known.values():
             known.pop(patient, None)
+        now = time.monotonic()
         for client in self._clients:
+            if not client.waiting:
+                client.since = now
             client.waiting.add(patient)
         self._changed.set()
 
@@ -94,6 +102,8 @@ class Hub:
             yield _RETRY
             while True:
                 if client.whole or client.waiting:
+                    if client.waiting:
+                        metrics.PUSH.observe(time.monotonic() - client.since)
                     yield self._rows(client, handle)
                 if client.pulse:
                     client.pulse = False

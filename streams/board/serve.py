@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from streams import metrics
 from streams.board.web import Board
+from streams.metrics.endpoint import serving
 from streams.settings import Settings
 
 #: Open streams never end by themselves.
@@ -25,8 +27,9 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings, port: int) -> None:
     """Serve the board."""
+    board = Board(settings)
     config = uvicorn.Config(
-        Board(settings).app,
+        board.app,
         host=settings.board_host,
         port=port,
         log_config=None,
@@ -34,4 +37,6 @@ def serve(settings: Settings, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    _Server(config).run()
+    metrics.BROKER.follow(lambda: {(): float(board.health.lost is None)})
+    with serving(settings, "board", board.health):
+        _Server(config).run()

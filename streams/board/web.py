@@ -63,7 +63,8 @@ class Board:
         key = _key(settings)
         self.house = House()
         self._feed = Feed(settings, self.house)
-        self._view = View(settings, self.house, self._feed.health)
+        self.health = self._feed.health
+        self._view = View(settings, self.house, self.health)
         self._hub = Hub(self._view.line, lambda: list(self.house.patients), self._view.pulse)
         self.house.changed = self._hub.changed
         self._names = Names(key)

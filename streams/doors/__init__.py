@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from features.catalogue import Refused
-from streams import deadletter, kafka
+from streams import deadletter, kafka, metrics
 from streams.deadletter import Source
 from streams.doors import fhir, native
 from streams.doors.native import Translation
@@ -69,6 +69,7 @@ class Doors:
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
             head = deadletter.headers(source, item, refused)
             await self._send(self._dead, source.value, source.key, headers=head)
+            metrics.DEADLETTERS.add(refused.reason)
             _LOG.info("deadletter", reason=refused.reason, item=item, **_place(source))
 
     async def settle(self) -> None:
