@@ -5,13 +5,20 @@ from typing import Annotated
 import msgspec
 
 
+class Escalation(msgspec.Struct, frozen=True, array_like=True):
+    """A role that an alert goes to, and the instant from which it does."""
+
+    role: str
+    at: int
+
+
 class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     """One alert, open or lately ended. Instants are in ms since the epoch, 0 for none.
 
     ``level`` counts its policy's levels from 0, the mildest, and was said with ``severity``, last at ``said``;
     ``supported`` is when a score last bore the alert out; ``held`` says why it is held back, up to ``held_until``;
     ``quiet_until`` and ``quiet_level`` are the lockout that follows an acknowledgement or a dismissal; ``feedback`` are
-    the answers so far.
+    the answers so far. While it waits for an answer, ``role`` has it, and ``escalations`` are to come.
     """
 
     id: str
@@ -29,3 +36,5 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     feedback: tuple[str, ...] = ()
     severity: str = ""
     said: int = 0
+    role: str | None = None
+    escalations: tuple[Escalation, ...] = ()

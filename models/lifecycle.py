@@ -5,15 +5,17 @@ could be is below what clears the level: what is not known neither raises nor ca
 until nothing has borne it out for so long that it expires.
 
 An alert that is held back lives the same life, and each of its changes is said with the reason for holding it back.
+One that is told and that nobody answers goes from role to role.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from features.alert import AlertMemory
 from features.events import Feedback
+from models.cascade import Cascade, end, pass_on
 from models.outputs import Severity, State
 
 #: The states after which an alert is over.
@@ -60,13 +62,14 @@ class Policy:
 class Quiet:
     """How long, in ms: an alert that nothing bears out lives, and what was answered or told is held back.
 
-    ``remind`` is after how long an alert that nobody answers is said again; 0 for never.
+    ``remind`` is after how long an alert that nobody answers is said again, 0 for never; ``cascade`` to whom it goes.
     """
 
     expires: int
     lockout: int = 0
     repeat: int = 0
     remind: int = 0
+    cascade: Cascade = field(default_factory=Cascade)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -109,7 +112,8 @@ def is_open(alert: AlertMemory | None) -> bool:
 def due(alert: AlertMemory, quiet: Quiet) -> int:
     """The instant from which time alone changes an open alert."""
     waits = alert.snoozed_until or (alert.held_until if alert.held else _reminds_at(alert, quiet))
-    return min(alert.supported + quiet.expires + 1, waits or _NEVER)
+    escalates = alert.escalations[0].at if alert.escalations else _NEVER
+    return min(alert.supported + quiet.expires + 1, waits or _NEVER, escalates)
 
 
 def leave(alert: AlertMemory | None, *, gone: bool = False) -> Turn:
@@ -180,7 +184,19 @@ def advance(
         severity=severity,
         said=verdict.now,
     )
+    # What somebody took goes to nobody else only because it is milder now.
+    answered = _locked(alert, level, verdict) and not (fresh or alert.held or alert.state in _SILENT)
+    if held is not None or not quiet.cascade.covers(severity):
+        said = end(said)
+    elif worse or (alert.role is None and not answered):
+        said = quiet.cascade.begin(said, verdict.now)
     return Turn(said, state, _now_told(told, names, said, verdict))
+
+
+def escalate(alert: AlertMemory | None, now: int) -> Turn:
+    """The alert when nobody answered it in time: whatever else is said of it, that is a change of its own."""
+    passed = None if alert is None else pass_on(alert, now)
+    return Turn(alert) if passed is None else Turn(passed, "escalated")
 
 
 def react(quiet: Quiet, alert: AlertMemory, feedback: Feedback, now: int) -> Turn:
@@ -189,7 +205,7 @@ def react(quiet: Quiet, alert: AlertMemory, feedback: Feedback, now: int) -> Tur
         return Turn(alert)
     # One that changes nothing is remembered too: sent again, it must not change what came after it.
     seen = msgspec.structs.replace(alert, feedback=(*alert.feedback, feedback.id)[-_MOST_ANSWERS:])
-    answered = msgspec.structs.replace(seen, sequence=alert.sequence + 1, snoozed_until=0)
+    answered = msgspec.structs.replace(end(seen), sequence=alert.sequence + 1, snoozed_until=0)
     locked = {"quiet_until": now + quiet.lockout, "quiet_level": alert.level}
     match feedback.action:
         case "acknowledge" if alert.state != "acknowledged":
@@ -206,7 +222,7 @@ def react(quiet: Quiet, alert: AlertMemory, feedback: Feedback, now: int) -> Tur
             reopened = msgspec.structs.replace(
                 answered, state="updated", held=None, held_until=0, quiet_until=0, quiet_level=-1
             )
-            return Turn(reopened, "updated")
+            return Turn(quiet.cascade.begin(reopened, now), "updated")
     return Turn(seen)
 
 
@@ -239,7 +255,7 @@ def _open(
     if held is None and verdict.elsewhere:
         held, until = "repeat", verdict.now + quiet.repeat
     identifier = name()
-    return AlertMemory(
+    opened = AlertMemory(
         id=identifier,
         # The same events after a correction that took them away: the same alert goes on, and counts on.
         sequence=last.sequence + 1 if last is not None and last.id == identifier else 1,
@@ -255,6 +271,7 @@ def _open(
         severity=policy.severity(level),
         said=verdict.now,
     )
+    return opened if held is not None else quiet.cascade.begin(opened, verdict.now)
 
 
 def _reminds_at(alert: AlertMemory, quiet: Quiet) -> int:
@@ -316,4 +333,4 @@ def _retracted(alert: AlertMemory, told: Mapping[str, int]) -> Turn:
 
 
 def _ended(alert: AlertMemory, state: State) -> AlertMemory:
-    return msgspec.structs.replace(alert, sequence=alert.sequence + 1, state=state)
+    return msgspec.structs.replace(end(alert), sequence=alert.sequence + 1, state=state)

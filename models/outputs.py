@@ -130,11 +130,19 @@ class Answer(msgspec.Struct, frozen=True):
     until: str | None
 
 
+class Escalation(msgspec.Struct, frozen=True):
+    """The role that an alert goes to next, and when, if nobody answers."""
+
+    role: str
+    at: str
+
+
 class Alert(msgspec.Struct, frozen=True):
     """A change of an alert's state; ``sequence`` counts the changes from 1 without a gap.
 
     ``score`` is ``None`` where the rule does not score this patient any more; ``answer`` is there on the change that
-    somebody's feedback made. ``sealed`` gives the patient's identifier back to who holds the key, where ``patient`` is
+    somebody's feedback made. While the alert waits for an answer, ``role`` has it, and ``escalates`` is what comes
+    next. ``sealed`` gives the patient's identifier back to who holds the key, where ``patient`` is
     a pseudonym.
     """
 
@@ -153,6 +161,8 @@ class Alert(msgspec.Struct, frozen=True):
     trigger: Trigger
     suppressed: Suppressed | None = None
     answer: Answer | None = None
+    role: str | None = None
+    escalates: Escalation | None = None
     sealed: str | None = None
     emitted: str = ""
 

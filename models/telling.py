@@ -10,8 +10,8 @@ from features.events import Feedback
 from features.instants import render
 from features.record import Record
 from features.series import Entry
-from models.lifecycle import ENDED, Policy, Turn, Verdict, adopt, advance, is_open, leave, react
-from models.outputs import Alert, Answer, Evidence, Score, Suppressed, Text, Trigger, identify
+from models.lifecycle import ENDED, Policy, Turn, Verdict, adopt, advance, escalate, is_open, leave, react
+from models.outputs import Alert, Answer, Escalation, Evidence, Score, Suppressed, Text, Trigger, identify
 from models.quiet import Manners
 from models.scorer import Scored, Scorer
 from models.words import worded
@@ -78,7 +78,7 @@ def name(result: Result, record: Record, occasion: Occasion) -> Score | None:
 def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, list[Alert]]:
     """The record with the alert's next memory, and the alert's changes.
 
-    First an alert that comes with a merged patient, then the answers to it, then the verdict.
+    First an alert that comes with a merged patient, then the answers to it, then the verdict, and last whom it goes to.
     """
     kind, said = result.scorer.kind, list[Alert]()
     calm = result.scored is None or result.policy.reached(result.scored.low) < 0
@@ -102,7 +102,8 @@ def tell(result: Result, record: Record, occasion: Occasion) -> tuple[Record, li
         if result.policy.reached(result.scored.low) >= turn.memory.level:
             memory = structs.replace(turn.memory, evidence=_ids(result.scored))
             turn = structs.replace(turn, memory=memory)
-    return _turned(result, record, turn, said, occasion), said
+    record = _turned(result, record, turn, said, occasion)
+    return _turned(result, record, escalate(record.alerts.get(kind), record.now), said, occasion), said
 
 
 def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
@@ -187,12 +188,18 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         trigger=occasion.trigger,
         suppressed=None if turn.state in ENDED else _suppressed(memory.held, memory.held_until),
         answer=None if answer is None else _answer(answer),
+        role=memory.role,
+        escalates=_escalates(memory),
         sealed=record.sealed,
     )
 
 
 def _suppressed(reason: str | None, until: int) -> Suppressed | None:
     return None if reason is None else Suppressed(reason, render(until) if until else None)
+
+
+def _escalates(memory: AlertMemory) -> Escalation | None:
+    return next((Escalation(one.role, render(one.at)) for one in memory.escalations), None)
 
 
 def _answer(feedback: Feedback) -> Answer:

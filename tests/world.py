@@ -1,15 +1,19 @@
 """A deployment of the pure step: patients' records, what was said of each, and what they hand over to each other."""
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
+from features.catalogue import catalogue
 from features.events import Event, parse
 from features.record import Record
 from models.handover import Send
 from models.lifecycle import Level, Policy
 from models.outputs import Alert, ModelRef, Score, Text
-from models.scorer import Scored
+from models.quiet import Quietness
+from models.scorer import Scored, Scorer
 from models.step import Decider, Decision, Place, step
 
 MODEL = ModelRef("gauge", "1.0.0", "0" * 64)
@@ -51,6 +55,12 @@ class Gauge:
             shadow=record.stay.unit_type is not None and record.stay.unit_type == self.shadow_in,
             evidence=() if heart is None else (heart,),
         )
+
+
+def unhurried(*scorers: Scorer) -> Decider:
+    """What decides where no alert goes from role to role, whatever else ships."""
+    text = files("models").joinpath("quiet.toml").read_text("utf-8")
+    return Decider(catalogue(), scorers, quiet=Quietness(re.sub(r"(escalate_\w+) = .*", r"\1 = []", text)))
 
 
 class World:

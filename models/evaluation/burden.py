@@ -113,7 +113,7 @@ def _load(kind: str, alerts: Sequence[Sequence[_Alert]], days: Floats, draws: Dr
         stays=ratio([min(1, one) for one in loud], np.ones(len(loud)), draws),
         quiet=_rate([sum(one.told and not one.loud for one in stay) for stay in own], days, draws),
         held=dict(sorted(Counter(one.reason for one in flat if not one.told).items())),
-        escalated=sum(one.state == "escalated" and one.held is None for one in changes),
+        escalated=sum(one.state == "escalated" and was_told(one) for one in changes),
         retracted=sum(one.state == "retracted" for one in changes),
     )
 

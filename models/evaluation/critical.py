@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from features.instants import DAY
+from models.quiet import quietness
 from models.scorer import Scorer
 from models.step import Decision
 
@@ -40,7 +41,11 @@ class Delivery:
             return
         findings = [one.name for one in scored.findings]
         said = any(
-            one.kind == KIND and one.state in _SPOKEN and one.suppressed is None and one.severity != "info"
+            one.kind == KIND
+            and one.state in _SPOKEN
+            and one.suppressed is None
+            and one.severity != "info"
+            and not quietness().passed_on(one.state, one.role)
             for one in decision.alerts
         )
         results = frozenset(one.id for one in scored.evidence)

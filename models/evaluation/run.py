@@ -17,6 +17,7 @@ from features.series import Series
 from models.datasets import Stay
 from models.evaluation.critical import Critical, Delivery
 from models.outputs import Alert, Severity, State
+from models.quiet import quietness
 from models.registry import scorers
 from models.step import Decider, Decision, Place, step
 
@@ -29,7 +30,10 @@ _SILENCE: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of an alert; ``at`` in ms, ``held`` why it was held back (``None``: it was told)."""
+    """A change of an alert; ``at`` in ms, ``held`` why it was held back (``None``: it was told).
+
+    ``passed_on`` says that it only went to another role, since nobody answered.
+    """
 
     at: int
     kind: str
@@ -38,6 +42,7 @@ class Change:
     severity: Severity
     held: str | None
     title: str
+    passed_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,7 @@ def changes_from_topic(records: Sequence[Mapping[str, Any]]) -> tuple[Change, ..
             severity=one["severity"],
             held=None if one["suppressed"] is None else one["suppressed"]["reason"],
             title=one["title"]["en"],
+            passed_on=quietness().passed_on(one["state"], one.get("role")),
         )
         for one in records
     )
@@ -177,7 +183,16 @@ def changes_from_topic(records: Sequence[Mapping[str, Any]]) -> tuple[Change, ..
 
 def _change(alert: Alert) -> Change:
     held = None if alert.suppressed is None else alert.suppressed.reason
-    return Change(instant(alert.at), alert.kind, alert.id, alert.state, alert.severity, held, alert.title.en)
+    return Change(
+        at=instant(alert.at),
+        kind=alert.kind,
+        id=alert.id,
+        state=alert.state,
+        severity=alert.severity,
+        held=held,
+        title=alert.title.en,
+        passed_on=quietness().passed_on(alert.state, alert.role),
+    )
 
 
 def _watched(stay: Stay) -> list[int]:

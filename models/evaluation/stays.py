@@ -104,8 +104,8 @@ def by_alerts(name: str, outcomes: Sequence[Outcome], truth: Truth, kind: str) -
 
 
 def was_told(change: Change) -> bool:
-    """Whether a change spoke to somebody."""
-    return change.state in SPOKEN and change.held is None
+    """Whether a change had something new to say, and said it."""
+    return change.state in SPOKEN and change.held is None and not change.passed_on
 
 
 def by_hours(name: str, outcomes: Sequence[Outcome], truth: Truth, scores: Sequence[Floats], threshold: float) -> Told:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from features.alert import Escalation
 from features.record import FORMAT, Record, decode, encode
 from tests.releases import Release, releases
 
@@ -143,6 +144,23 @@ def test_an_earlier_release_reads_what_this_one_added_as_if_it_were_not_there(re
         record = replace(decode(one), subject="5f" * 16, sealed="v1.abc")
         assert encode(decode(encode(record))) == encode(record)
         assert reader.decode(encode(record)) == reader.decode(one)
+
+
+def test_an_earlier_release_reads_an_alert_that_waits_with_a_role_and_forgets_the_role(
+    release: Release, stored: list[bytes]
+):
+    reader = READERS[release.name]
+    for one in stored:
+        record = decode(one)
+        escalations = (Escalation("on-call", record.now + 1), Escalation("nurse-in-charge", record.now + 2))
+        alerts = {
+            kind: msgspec.structs.replace(known, role="responsible", escalations=escalations)
+            for kind, known in record.alerts.items()
+        }
+        waits = replace(record, alerts=alerts)
+        assert decode(encode(waits)).alerts == alerts
+        assert reader.decode(encode(waits)) == reader.decode(one)
+        assert decode(msgspec.msgpack.encode(reader.decode(encode(waits)))).alerts == record.alerts
 
 
 def test_a_record_that_an_earlier_release_wrote_again_has_lost_what_it_does_not_know(

@@ -83,6 +83,7 @@ def seen(*moments):
         alert = SimpleNamespace(
             kind=rule.kind,
             state="raised",
+            role=None,
             suppressed=None if told else SimpleNamespace(reason="repeat"),
             severity="critical",
         )

@@ -1,19 +1,18 @@
 import pytest
 
-from features.catalogue import catalogue
 from features.events import Event
 from features.record import decode, encode
 from models.lifecycle import is_open
-from models.step import Decider, wakes_at
+from models.step import wakes_at
 from tests.builders import encounter, feedback, moment, observation, tick, treatment
-from tests.world import Gauge, World
+from tests.world import Gauge, World, unhurried
 
 OLD, NEW, THIRD = "p-1", "p-2", "p-3"
 
 
 @pytest.fixture
 def world() -> World:
-    return World(Decider(catalogue(), (Gauge(),)))
+    return World(unhurried(Gauge()))
 
 
 def heart(value: float | None, hour: float, patient: str = OLD, **fields) -> Event:
@@ -84,7 +83,7 @@ def test_a_history_follows_a_chain_of_merges_in_whichever_order_they_come():
         [merge(3, NEW, THIRD), merge(2), heart(20, 1), heart(30, 1, NEW)],
     ]
     for order in orders:
-        world = World(Decider(catalogue(), (Gauge(),)))
+        world = World(unhurried(Gauge()))
         world.see(*order, heart(40, 4))
         assert sorted(values(world, THIRD)) == [20, 30, 40]
         assert world.record(THIRD).absorbed == (OLD, NEW)

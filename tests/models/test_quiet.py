@@ -1,4 +1,5 @@
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from msgspec import structs
@@ -6,7 +7,7 @@ from msgspec import structs
 from features.alert import AlertMemory
 from features.instants import HOUR
 from models.lifecycle import Level, Policy
-from models.quiet import quietness
+from models.quiet import Quietness, quietness
 from models.registry import shipped
 from tests.builders import after, encounter, moment, observation, tick, treatment
 
@@ -83,6 +84,32 @@ def test_a_discharge_ends_what_is_for_the_bedside_and_not_what_the_laboratory_fi
 def test_every_shipped_kind_has_manners():
     for scorer in shipped():
         assert quietness().of(scorer.kind).quiet.expires > 0
+
+
+@pytest.mark.parametrize(
+    ("times", "fault"),
+    [
+        ("[15, 15]", "must ascend"),
+        ("[0, 5]", "must ascend"),
+        ("[15, 30, 60]", "more times to escalate at than roles after the first"),
+    ],
+)
+def test_times_that_no_role_can_follow_are_refused(times, fault):
+    shipped = files("models").joinpath("quiet.toml").read_text("utf-8")
+    line = f"escalate_critical_minutes = {times}"
+    for wrong in (
+        shipped.replace("escalate_critical_minutes = [15, 30]", line),
+        shipped.replace("[kinds.aki]", f"[kinds.aki]\n{line}"),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            Quietness(wrong)
+
+
+def test_a_change_of_role_is_told_from_a_graver_level():
+    assert INFECTION.quiet.cascade.roles == ("responsible", "on-call", "nurse-in-charge")
+    first, *later = INFECTION.quiet.cascade.roles
+    assert [quietness().passed_on("escalated", role) for role in (None, first, *later)] == [False, False, True, True]
+    assert not any(quietness().passed_on("updated", role) for role in later)
 
 
 def test_hyperkalaemia_waits_where_the_critical_result_tells_of_the_same_observation():

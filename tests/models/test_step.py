@@ -13,9 +13,9 @@ from models.outputs import Alert, ModelRef, Score, Text, identify
 from models.rules.news2 import News2
 from models.step import Decider, Decision, Place, step, wakes_at
 from tests.builders import PATIENT, at, encounter, feedback, moment, observation, tick, treatment
-from tests.world import Gauge
+from tests.world import Gauge, unhurried
 
-GAUGE = Decider(catalogue(), (Gauge(),))
+GAUGE = unhurried(Gauge())
 
 
 def decide(*records: Event | list[Event], decider: Decider = GAUGE, record: Record | None = None) -> list[Decision]:
@@ -67,13 +67,13 @@ def test_a_rule_scores_only_when_an_input_that_it_declares_changed():
 
 @pytest.mark.parametrize(("declared", "event"), [(TIME, tick(1)), (ENCOUNTER, encounter("admit", 1))])
 def test_time_and_encounter_are_inputs_where_declared(declared, event):
-    decider = Decider(catalogue(), (Gauge(), Gauge(kind="other", inputs=frozenset({declared}))))
+    decider = unhurried(Gauge(), Gauge(kind="other", inputs=frozenset({declared})))
     *_, last = decide(heart(55, 0), event, decider=decider)
     assert [score.kind for score in last.scores] == ["other"]
 
 
 def test_a_tick_that_brings_no_time_scores_nothing():
-    decider = Decider(catalogue(), (Gauge(inputs=frozenset({TIME})),))
+    decider = unhurried(Gauge(inputs=frozenset({TIME})))
     decisions = decide(tick(2), tick(2), tick(1), tick(3), decider=decider)
     assert [len(decision.scores) for decision in decisions] == [1, 0, 0, 1]
 
@@ -169,7 +169,7 @@ def test_a_corrected_or_withdrawn_result_retracts_its_alert_at_once(change):
 
 
 def test_an_alert_is_retracted_too_when_its_rule_cannot_speak_without_the_withdrawn_result():
-    decider = Decider(catalogue(), (Gauge(needs_a_result=True),))
+    decider = unhurried(Gauge(needs_a_result=True))
     decisions = decide(heart(80, 1), heart(None, 1, version=2, status="cancelled", issued=2), decider=decider)
     assert said(decisions) == [(1, "raised", "warning"), (2, "retracted", "warning")]
 
@@ -205,7 +205,7 @@ def test_what_is_not_known_neither_raises_nor_calms():
 
 @pytest.mark.req("VAGT-MOD-02")
 def test_a_score_in_shadow_raises_nothing():
-    decider = Decider(catalogue(), (Gauge(shadow_in="ward"),))
+    decider = unhurried(Gauge(shadow_in="ward"))
     *_, last = decide(encounter("admit", 0, unitType="ward"), heart(90, 1), decider=decider)
     assert [(score.shadow, score.score) for score in last.scores] == [(True, 90)]
     assert (last.alerts, last.record.alerts) == ((), {})
@@ -216,7 +216,7 @@ def test_an_alert_ends_when_its_rule_does_not_speak_of_the_patient_any_more(rule
     gauge = Gauge(inputs=frozenset({"heart_rate", ENCOUNTER}), **rule)
     admitted = encounter("admit", 0, unitType="icu")
     moved = encounter("transfer", 2, unitType="ward")
-    decisions = decide(admitted, heart(90, 1), moved, heart(95, 3), decider=Decider(catalogue(), (gauge,)))
+    decisions = decide(admitted, heart(90, 1), moved, heart(95, 3), decider=unhurried(gauge))
     assert said(decisions) == [(1, "raised", "warning"), (2, "expired", "warning")]
     expired = alerts(decisions)[-1]
     assert (expired.score is None) == ("not_in" in rule)
@@ -224,7 +224,7 @@ def test_an_alert_ends_when_its_rule_does_not_speak_of_the_patient_any_more(rule
 
 
 def test_alerts_of_two_kinds_do_not_touch_each_other():
-    decider = Decider(catalogue(), (Gauge(), Gauge(kind="other", policy=Policy((Level("critical", 80, 75),)))))
+    decider = unhurried(Gauge(), Gauge(kind="other", policy=Policy((Level("critical", 80, 75),))))
     decisions = decide(heart(60, 0), heart(90, 1), heart(70, 2), heart(30, 3), decider=decider)
     assert [(alert.kind, alert.sequence, alert.state) for alert in alerts(decisions)] == [
         ("gauge", 1, "raised"),
@@ -237,8 +237,8 @@ def test_alerts_of_two_kinds_do_not_touch_each_other():
 
 # ---------------------------------------------------------------- quiet
 
-INFECTION = Decider(catalogue(), (Gauge(kind="infection-risk"),))
-AKI = Decider(catalogue(), (Gauge(kind="aki"),))
+INFECTION = unhurried(Gauge(kind="infection-risk"))
+AKI = unhurried(Gauge(kind="aki"))
 
 
 def held(decisions: list[Decision]) -> list[tuple[str, str | None]]:
@@ -281,14 +281,14 @@ def test_a_palliative_patients_alert_is_on_the_topic_and_held_back():
 
 
 def test_a_warning_is_for_information_in_intensive_care():
-    decider = Decider(catalogue(), (Gauge(kind="news2"),))
+    decider = unhurried(Gauge(kind="news2"))
     for unit, severity in (("icu", "info"), ("ward", "warning"), (None, "warning")):
         admitted = encounter("admit", 0, unitType=unit)
         assert said(decide(admitted, heart(80, 1), decider=decider)) == [(1, "raised", severity)]
 
 
 def test_an_alert_that_was_for_information_is_a_warning_when_the_patient_comes_to_the_ward():
-    decider = Decider(catalogue(), (Gauge(kind="news2"),))
+    decider = unhurried(Gauge(kind="news2"))
     moves = [encounter("admit", 0, unitType="icu"), heart(80, 1), encounter("transfer", 2, unitType="ward")]
     assert said(decide(*moves, heart(80, 3), decider=decider)) == [(1, "raised", "info"), (2, "updated", "warning")]
 
@@ -431,8 +431,8 @@ def test_ids_are_the_same_wherever_the_record_lies():
 
 
 def test_ids_differ_with_patient_time_items_versions_and_model():
-    newer = Decider(catalogue(), (Gauge(model=ModelRef("gauge", "1.0.1", "0" * 64)),))
-    other = Decider(catalogue(), (Gauge(kind="other", model=ModelRef("other", "1.0.0", "0" * 64)),))
+    newer = unhurried(Gauge(model=ModelRef("gauge", "1.0.1", "0" * 64)))
+    other = unhurried(Gauge(kind="other", model=ModelRef("other", "1.0.0", "0" * 64)))
     found = [
         ids(heart(55, 1)),
         ids(heart(55, 1), patient="p-2"),
@@ -466,7 +466,7 @@ def test_parts_do_not_run_into_each_other():
 
 # ---------------------------------------------------------------- the step is a pure function
 
-NEWS2 = Decider(catalogue(), (News2(), Gauge(inputs=frozenset({"heart_rate", "respiratory_rate", ENCOUNTER, TIME}))))
+NEWS2 = unhurried(News2(), Gauge(inputs=frozenset({"heart_rate", "respiratory_rate", ENCOUNTER, TIME})))
 values = st.sampled_from(
     [
         ("heart_rate", 40),

@@ -14,10 +14,10 @@ from streams import now
 from streams.now import News, Now
 from tests.builders import PATIENT, at, encounter, feedback, observation
 from tests.streams.board.told import alert
-from tests.world import Gauge
+from tests.world import Gauge, unhurried
 
 ANALYTES = catalogue().analytes
-GAUGE = Decider(catalogue(), (Gauge(),))
+GAUGE = unhurried(Gauge())
 ADMITTED = encounter(
     ward="OUH-M2", bed="12", name="Anna Jensen", encounter="e-1", birthDate="1951-05-02", sex="female", unitType="ward"
 )
@@ -87,7 +87,7 @@ def test_an_alert_that_is_over_is_told_for_a_day():
 
 @pytest.mark.req("VAGT-BRD-12")
 def test_a_shadow_is_not_shown():
-    shown = Ward(Decider(catalogue(), (Gauge(shadow_in="ward"),))).look(ADMITTED, heart(80, 1))
+    shown = Ward(unhurried(Gauge(shadow_in="ward"))).look(ADMITTED, heart(80, 1))
     assert (shown.scores, shown.alerts) == ((), ())
 
 
@@ -97,7 +97,7 @@ def test_freshness_is_told_by_group_with_when_a_value_was_taken_and_when_it_beca
 
 
 def test_who_left_is_shown_as_long_as_an_alert_is_open():
-    ward = Ward(Decider(catalogue(), (Gauge(kind="aki"),)))  # judged after a discharge too
+    ward = Ward(unhurried(Gauge(kind="aki")))  # judged after a discharge too
     ward.see(ADMITTED, heart(80, 1))
     assert ward.look(encounter("discharge", 2)).discharged == at(2)
     assert ward.see(heart(30, 3)) is None

@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalogue import catalogue
 from features.record import Record
 from models.rules.hyperkalaemia import Hyperkalaemia
 from models.scorer import Scored
-from models.step import Decider, Place, step
+from models.step import Place, step
 from tests.builders import PATIENT, after, encounter, observation, tick
+from tests.world import unhurried
 
 RULE = Hyperkalaemia()
 
@@ -111,7 +111,7 @@ def test_patients_in_dialysis_are_judged_alike():
 
 
 def test_an_alert_falls_by_the_margin_and_a_correction_retracts_it():
-    decider, record, said = Decider(catalogue(), (RULE,)), Record(), []
+    decider, record, said = unhurried(RULE), Record(), []
     values = [(0, 6.5), (1, 6.4), (2, 6.2), (3, 5.9), (4, 5.2), (5, 6.1)]
     events = [observation("potassium", value, hour) for hour, value in values]
     events.append(observation("potassium", 4.1, 5, issued=6, version=2, status="corrected"))
