@@ -60,6 +60,7 @@ def next_(role: str, hour: float) -> Escalation:
 # ---------------------------------------------------------------- time
 
 
+@pytest.mark.req("VAGT-ALT-12")
 @pytest.mark.parametrize(("value", "second", "third"), [(80, 1, 2), (95, 0.25, 0.5)])
 def test_an_alert_goes_to_the_next_role_after_exactly_so_many_minutes(value, second, third):
     story = decide(heart(value, 0), tick(second - MS), tick(second), tick(third - MS), tick(third), tick(20))
@@ -111,6 +112,7 @@ def test_a_change_of_role_is_a_change_of_its_own_beside_what_is_new():
 # ---------------------------------------------------------------- what stops it and what starts it
 
 
+@pytest.mark.req("VAGT-ALT-12")
 @pytest.mark.parametrize("action", ANSWERS)
 @pytest.mark.parametrize("hours", [(0.5,), (1, 1.5), (1, 2, 2.5)])
 def test_any_answer_stops_it_whosever_it_is(action, hours):
@@ -302,6 +304,7 @@ def test_a_service_that_was_away_has_each_alert_where_it_would_be(history):
     ]
 
 
+@pytest.mark.req("VAGT-ALT-12")
 @given(histories, st.booleans(), st.data())
 def test_an_alert_goes_on_by_what_is_due_and_never_after_an_answer(history, live, data):
     story, minute = Story(live), 0
