@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     oidc_roles_claim: str = "roles"
     #: What the provider calls the roles, where it has names of its own: ``OUH-nurses=nurse,IT-platform=platform``.
     oidc_roles: str = ""
+    #: The EHRs that may call the CDS Hooks services, and the keys of their tokens (docs/cds-hooks.md).
+    cds_clients: Path | None = None
     #: Where each process says how it is: /metrics, /livez, /readyz. Each on a machine needs a port of its own.
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     metrics_host: str = "127.0.0.1"
@@ -171,6 +173,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"VAGT_OIDC_ISSUER needs VAGT_{name.upper()}")
         if self.oidc_client_secret is not None and self.oidc_client_secret_file is not None:
             raise ValueError("VAGT_OIDC_CLIENT_SECRET and VAGT_OIDC_CLIENT_SECRET_FILE: one of them is enough")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_address(self) -> Self:
+        if self.cds_clients is not None and self.board_url is None:
+            raise ValueError("VAGT_CDS_CLIENTS needs VAGT_BOARD_URL: a token says for which address it is")
         return self
 
     @model_validator(mode="after")

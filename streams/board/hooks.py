@@ -12,12 +12,16 @@ from starlette.routing import Route
 
 from streams.board.access import Access
 from streams.board.answers import AnswerError, give, item
+from streams.board.callers import CallerError, Callers
 from streams.board.cards import SERVICES, Call, Feedback, cards, discovery, doubt
 from streams.board.house import House
 from streams.board.outlet import Outlet
 from streams.board.phrases import Phrases
 from streams.board.view import View
+from streams.log import logger
 from streams.now import Now
+
+_LOG = logger(__name__)
 
 #: What a request may hold, in bytes: a Patient and its context are small.
 _MOST_BYTES = 256 * 1024
@@ -27,9 +31,21 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Hooks:
-    """The services of one board, as an app to be mounted at ``/cds-services``."""
+    """The services of one board, as an app to be mounted at ``/cds-services``.
 
-    def __init__(self, house: House, view: View, outlet: Outlet, access: Access, partitions: int) -> None:
+    Without ``callers`` anybody may ask: that is for a board of this machine alone.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        view: View,
+        outlet: Outlet,
+        access: Access,
+        partitions: int,
+        callers: Callers | None,
+    ) -> None:
+        self._callers = callers
         self._house = house
         self._view = view
         self._outlet = outlet
@@ -50,7 +66,7 @@ class Hooks:
 
     async def called(self, request: Request) -> Response:
         """The cards of a patient. Who is not known here has none; where the board may not be whole, a card says so."""
-        service = _service(request)
+        service = self._service(request)
         call = await _read(request, Call)
         if call.hook != SERVICES[service]:
             raise HTTPException(400, f"The service {service} is for the hook {SERVICES[service]}.")
@@ -67,7 +83,7 @@ class Hooks:
 
     async def heard(self, request: Request) -> Response:
         """What became of cards, as answers to their alerts; a card that is over changes nothing."""
-        _service(request)
+        self._service(request)
         told = await _read(request, Feedback)
         for outcome in told.feedback:
             form = outcome.form()
@@ -84,6 +100,20 @@ class Hooks:
                 raise HTTPException(503, "The data platform does not answer: send the feedback again.") from error
         return Response()
 
+    def _service(self, request: Request) -> str:
+        """The service that is asked for, by somebody who may."""
+        if self._callers is not None:
+            try:
+                self._callers.check(request.headers.get("authorization", ""), request.url.path)
+            except CallerError as error:
+                _LOG.warning("cds.refused", why=str(error))
+                headers = {"WWW-Authenticate": "Bearer"}
+                raise HTTPException(401, "A token of a known client is needed.", headers) from error
+        name: str = request.path_params["service"]
+        if name not in SERVICES:
+            raise HTTPException(404, "There is no such service.")
+        return name
+
     def _phrases(self, request: Request) -> Phrases:
         wanted = request.headers.get("accept-language", "")
         return self._view.phrases("en" if wanted.startswith("en") else "da")
@@ -92,13 +122,6 @@ class Hooks:
         """Who has this alert."""
         everybody = self._house.patients.values()
         return next((now for now in everybody if any(one.id == alert for one in now.alerts)), None)
-
-
-def _service(request: Request) -> str:
-    name: str = request.path_params["service"]
-    if name not in SERVICES:
-        raise HTTPException(404, "There is no such service.")
-    return name
 
 
 async def _read(request: Request, model: type[_Model]) -> _Model:
@@ -121,4 +144,4 @@ async def _read(request: Request, model: type[_Model]) -> _Model:
 
 async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)

@@ -26,6 +26,7 @@ from features.catalogue import catalogue
 from streams.board import patient as page
 from streams.board.access import Access
 from streams.board.answers import AnswerError, give, item
+from streams.board.callers import Callers
 from streams.board.feed import Feed
 from streams.board.guard import Names, SafeHeaders, is_forged
 from streams.board.history import Histories, HistoryError
@@ -77,7 +78,8 @@ class Board:
         self._login = Login(settings, self._sessions) if settings.oidc_issuer is not None else None
         self._address = settings.board_url
         secure = urlsplit(settings.board_url or "").scheme == "https"
-        self._hooks = Hooks(self.house, self._view, self._outlet, self._access, settings.partitions)
+        callers = None if settings.cds_clients is None else Callers(settings.cds_clients, settings.board_url or "")
+        self._hooks = Hooks(self.house, self._view, self._outlet, self._access, settings.partitions, callers)
         self.app = Starlette(
             routes=[
                 self._route("/", "home", self.home),
@@ -95,8 +97,8 @@ class Board:
                 self._route("/goodbye", OPEN, self.goodbye),
                 self._route("/healthz", OPEN, self.healthz),
                 self._route("/readyz", OPEN, self.readyz),
-                # An EHR does not show yet who it is, so it is served where nobody does.
-                *([Mount("/cds-services", self._hooks.app)] if self._login is None else []),
+                # Where people have to show who they are, an EHR has to.
+                *([Mount("/cds-services", self._hooks.app)] if callers or self._login is None else []),
                 Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
             ],
             middleware=[
