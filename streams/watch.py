@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from models.quiet import quietness
 from streams import kafka
 from streams.settings import Settings
 from streams.topics import ALERTS
 
 _REASONS_SHOWN = 3
 _HELD = {"en": "held back", "da": "holdt tilbage"}
+_PASSED_ON = {"en": "to", "da": "til"}
 _DANISH = {
     "info": "info",
     "warning": "advarsel",
@@ -45,6 +47,9 @@ def line(alert: Mapping[str, Any], tongue: str, zone: ZoneInfo) -> str:
     if tongue == "da":
         severity, state = _DANISH[severity], _DANISH[state]
     place = f"{alert['patient']}, {alert['ward']}" if alert["ward"] else alert["patient"]
+    role = alert.get("role")  # what was said before there were roles has none
+    if quietness().passed_on(alert["state"], role):
+        state = f"{_PASSED_ON[tongue]} {role}"
     held = alert["suppressed"]
     if held is not None:
         state += f" ({_HELD[tongue]}: {held['reason']})"

@@ -12,7 +12,7 @@ from models.outputs import Alert
 from models.words import amount
 from streams.board.house import Point
 from streams.board.phrases import Phrases
-from streams.board.row import Person, answered, brief, fact, is_shown
+from streams.board.row import Person, answered, brief, fact, is_shown, unanswered
 from streams.now import Now, Standing
 
 #: What NEWS2 rests on, in the order of its chart.
@@ -119,6 +119,7 @@ def _alert(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
         "reasons": [fact(one, say) for one in reasons if one.feature != "rest" and one.text is not None],
         "suppressed": "" if held is None else say.say("held_back", reason=say.word("held", held.reason)),
         "answer": answered(alert, clock, say),
+        "unanswered": unanswered(alert, clock, say, "goes_at"),
         "history": [],
     }
 

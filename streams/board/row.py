@@ -1,7 +1,7 @@
 """A patient's line on the board: how bad, who, what, why, since when, who has it, how fresh. Pure: no clock, no topic.
 
 Sorted by what needs doing: unanswered critical, unanswered warning, values that are overdue, taken and yet rising, what
-else is open, the rest; the longest waiting first.
+else is open, the rest; of unanswered ones first what went on to a later role, then the longest waiting.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any, Final
 from features.instants import HOUR, parse
 from models.lifecycle import ENDED
 from models.outputs import Alert, Reason
+from models.quiet import quietness
 from streams.board.house import Point
 from streams.board.phrases import Phrases
 from streams.now import Now, Standing
@@ -47,9 +48,11 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
     band = _band(first, now)
     group = _group(first, stale, _rises(trace))
     since = None if first is None else parse(now.since.get(first.id, first.at))
+    escalates = None if first is None else first.escalates
+    order = f"{group}{_SEVERITY.get(band, 3)}{9 - _rank(first)}{since or 10**15 - 1:015d}"
     return {
         "band": band,
-        "order": f"{group}{_SEVERITY.get(band, 3)}{since or 10**15 - 1:015d}{now.ward or ''} {person.bed or ''}",
+        "order": f"{order}{now.ward or ''} {person.bed or ''}",
         "ward": now.ward or "",
         "kinds": [one.kind for one in shown],
         "find": " ".join(filter(None, (person.name, person.bed, person.identifier, now.ward))).lower(),
@@ -63,7 +66,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "infection": _chance(main, trace, clock, say),
             "facts": facts(first, say),
             "news2": _news2(scores.get("news2"), say),
-            "need": _need(group, say),
+            "need": _need(group, first, clock, say),
             "owner": _owner(first, now, clock, say),
             "since": "" if since is None else say.clock(since, clock),
             "lab": say.say("no_lab") if lab is None else say.say("lab", at=say.clock(lab, clock)),
@@ -71,7 +74,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "stale": say.say("old_vital", hours=(clock - vital) // HOUR) if stale and vital is not None else "",
             "changed": _withdrawn(now, clock, say),
         },
-        "t": {"since": since, "lab": lab, "vital": vital, "escalates": None},
+        "t": {"since": since, "lab": lab, "vital": vital, "escalates": escalates and parse(escalates.at)},
         "alerts": [brief(one, say) for one in sorted(now.alerts, key=_gravity) if one.suppressed is None],
     }
 
@@ -135,8 +138,27 @@ def brief(alert: Alert, say: Phrases) -> dict[str, Any]:
     }
 
 
-def _gravity(alert: Alert) -> tuple[bool, int, bool, str]:
-    return (not is_shown(alert), _SEVERITY[alert.severity], alert.state == "acknowledged", alert.at)
+def unanswered(alert: Alert, clock: int, say: Phrases, goes: str = "goes_to") -> str:
+    """That nobody answered, who has the alert since when, and to whom it goes, which a page that counts ends."""
+    said = [say.say("nobody")]
+    if _rank(alert):
+        # The instant is that of the alert's last change, which may be a later one.
+        name = "with_since" if alert.state == "escalated" else "with"
+        at = say.clock(parse(alert.at), clock)
+        said.append(say.say(name, role=say.word("roles", alert.role or ""), at=at))
+    if alert.escalates is not None:
+        at = say.clock(parse(alert.escalates.at), clock)
+        said.append(say.say(goes, role=say.word("roles", alert.escalates.role), at=at))
+    return " · ".join(said)
+
+
+def _gravity(alert: Alert) -> tuple[bool, int, bool, int, str]:
+    return (not is_shown(alert), _SEVERITY[alert.severity], alert.state == "acknowledged", -_rank(alert), alert.at)
+
+
+def _rank(alert: Alert | None) -> int:
+    """How often an alert went on to another role."""
+    return 0 if alert is None else quietness().rank(alert.role)
 
 
 def _band(first: Alert | None, now: Now) -> str:
@@ -158,8 +180,10 @@ def _group(first: Alert | None, stale: bool, rises: bool) -> int:
     return 5
 
 
-def _need(group: int, say: Phrases) -> str:
-    return say.say(("nobody", "nobody", "overdue", "rising", "open", "quiet")[group])
+def _need(group: int, first: Alert | None, clock: int, say: Phrases) -> str:
+    if first is not None and group < 2:
+        return unanswered(first, clock, say)
+    return say.say(("overdue", "rising", "open", "quiet")[group - 2])
 
 
 def _what(first: Alert | None, band: str, main: Standing | None, say: Phrases) -> str:

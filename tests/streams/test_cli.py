@@ -172,6 +172,12 @@ def test_an_alert_that_is_held_back_says_why():
     assert "rejst (holdt tilbage: repeat)" in line(held, "da", ZONE)
 
 
+def test_an_alert_that_goes_to_another_role_says_so_in_its_line():
+    graver, passed = (ALERT | {"state": "escalated", "role": role} for role in ("responsible", "on-call"))
+    assert [re.split(r" {2,}", line(one, "da", ZONE))[3] for one in (graver, passed)] == ["forværret", "til on-call"]
+    assert re.split(r" {2,}", line(passed, "en", ZONE))[3] == "to on-call"
+
+
 def test_an_alert_that_ended_without_a_score_is_a_line_too():
     assert line(ALERT | {"score": None}, "da", ZONE).endswith("(p-1, OUH-M2)")
 

@@ -6,7 +6,9 @@ import pytest
 from msgspec import structs
 
 from features.instants import HOUR
+from models.outputs import Escalation
 from streams.board.house import Point
+from streams.board.patient import alerts
 from streams.board.phrases import Phrases
 from streams.board.row import Person, row
 from streams.now import Now
@@ -111,6 +113,69 @@ def test_what_needs_doing_comes_first_and_who_waits_longest():
         "Åben",
         "",
     ]
+
+
+ON_CALL, IN_CHARGE = (Escalation(role, at(9.7)) for role in ("on-call", "nurse-in-charge"))
+
+
+@pytest.mark.parametrize(
+    ("state", "role", "escalates", "danish", "english"),
+    [
+        ("raised", "responsible", ON_CALL, "går til vagthavende", "goes to the on-call"),
+        (
+            "escalated",
+            "on-call",
+            IN_CHARGE,
+            "ligger hos vagthavende siden 10:30 · går til ansvarshavende sygeplejerske",
+            "with the on-call since 10:30 · goes to the nurse in charge",
+        ),
+        (
+            "updated",
+            "on-call",
+            IN_CHARGE,
+            "ligger hos vagthavende · går til ansvarshavende sygeplejerske",
+            "with the on-call · goes to the nurse in charge",
+        ),
+        (
+            "escalated",
+            "nurse-in-charge",
+            None,
+            "ligger hos ansvarshavende sygeplejerske siden 10:30",
+            "with the nurse in charge since 10:30",
+        ),
+    ],
+)
+def test_who_has_what_nobody_answered_and_to_whom_it_goes_is_said(state, role, escalates, danish, english):
+    now = infected(state=state, role=role, escalates=escalates)
+    assert line(now)["t"]["escalates"] == (moment(9.7) if escalates else None)
+    assert texts(now)["need"] == f"Ingen har svaret · {danish}"
+    assert texts(now, say=ENGLISH)["need"] == f"Nobody has answered · {english}"
+
+
+def test_the_patients_page_says_when_it_goes_to_the_next_role():
+    told = alerts(infected(role="responsible", escalates=ON_CALL), moment(TEN), DANISH)
+    assert [one["unanswered"] for one in told] == ["Ingen har svaret · går til vagthavende kl. 10:42"]
+
+
+def test_what_went_on_to_a_later_role_comes_before_what_did_not_and_not_before_what_is_graver():
+    def patient(severity: str, role: str | None, since: float) -> Now:
+        return structs.replace(infected(severity=severity, role=role), since={"infection-risk-a": at(since)})
+
+    expected = [
+        line(patient("critical", "responsible", 9)),
+        line(patient("warning", "nurse-in-charge", 9)),
+        line(patient("warning", "on-call", 8)),
+        line(patient("warning", "on-call", 9)),
+        line(patient("warning", "responsible", 1)),
+    ]
+    assert sorted(expected, key=lambda one: one["order"]) == expected
+
+
+def test_of_a_patients_alerts_of_one_severity_the_one_with_the_later_role_speaks():
+    first = alert(hour=1, kind="aki", role="responsible")
+    passed = alert("escalated", hour=2, kind="news2", role="on-call")
+    found = line(shown(TEN, alerts=(first, passed), since={first.id: at(1), passed.id: at(2)}))
+    assert [one["kind"] for one in found["alerts"]] == ["news2", "aki"]
 
 
 def test_who_took_it_and_when_is_said():
