@@ -1,13 +1,16 @@
 """The models and rules that ship with the product."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.artefact import RELEASES, UNSIGNED, ArtefactError, Trust
 from models.boosted import Boosted
+from models.plugged import Plugged
 from models.rules.all import RULES
 from models.rules.critical_result import CriticalResult
+from models.rules.table import Rule
 from models.scorer import Scorer
 from models.surprise import Surprise
 from models.surprise_artefact import TABLES
@@ -63,6 +66,27 @@ def shipped(critical_results: str | None = None, keys: Path | None = None) -> tu
     """
     rules = (CriticalResult(critical_results) if rule is CriticalResult else rule() for rule in RULES)
     return (*trained(Trust(keys)), *(rule for rule in rules if rule.table.switched_on))
+
+
+class Foresight(NamedTuple):
+    """What a model's score states: whether it is a probability, and of the next how many hours where that is known."""
+
+    probability: bool
+    hours: int | None = None
+
+
+def foreseen(scorers: Iterable[Scorer]) -> dict[str, Foresight]:
+    """The kinds of which a model speaks, and no rule."""
+    return {one.kind: _foresight(one) for one in scorers if not isinstance(one, Rule)}
+
+
+def _foresight(scorer: Scorer) -> Foresight:
+    if isinstance(scorer, Boosted):
+        return Foresight(True, int(scorer.manifest.horizon.strip("PTH")))
+    if isinstance(scorer, Plugged):
+        output = scorer.manifest.output
+        return Foresight(output.unit == "1" and output.low >= 0 and output.high <= 1)
+    return Foresight(isinstance(scorer, Surprise))
 
 
 def scorers(folder: Path | None = None) -> tuple[Scorer, ...]:

@@ -24,9 +24,20 @@ from kafka.errors import SecurityDisabledError
 
 from streams import kafka
 from streams.settings import Settings
-from streams.topics import ACCESS, ALERTS, AUDIT, AUDIT_IDENTITY, CHANGELOG, DEADLETTER, EVENTS, FHIR, NOW, SCORES
+from streams.topics import (
+    ACCESS,
+    ALERTS,
+    AUDIT,
+    AUDIT_IDENTITY,
+    CHANGELOG,
+    DEADLETTER,
+    EVENTS,
+    FHIR,
+    FHIR_ALERTS,
+    NOW,
+    SCORES,
+)
 
-FHIR_ALERTS: Final = "alerts.fhir"
 WATCH: Final = "model.watch"
 #: In a role's topics: the platform's own, by ``VAGT_DOORS``.
 DOORS: Final = "VAGT_DOORS"
@@ -66,7 +77,20 @@ class Role:
 
 
 _ALL: Final = (EVENTS, FHIR, DOORS, *_OUTPUTS, CHANGELOG, ACCESS)
-_CREATED: Final = (EVENTS, FHIR, DOORS, SCORES, ALERTS, NOW, DEADLETTER, AUDIT, AUDIT_IDENTITY, CHANGELOG, ACCESS)
+_CREATED: Final = (
+    EVENTS,
+    FHIR,
+    DOORS,
+    SCORES,
+    ALERTS,
+    FHIR_ALERTS,
+    NOW,
+    DEADLETTER,
+    AUDIT,
+    AUDIT_IDENTITY,
+    CHANGELOG,
+    ACCESS,
+)
 
 ROLES: Final = {
     "worker": Role(

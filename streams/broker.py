@@ -24,16 +24,16 @@ import signal
 import socket
 import subprocess
 import sysconfig
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+
+from streams import jars
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 9092
@@ -363,35 +363,10 @@ def fetch_jars(tell: Callable[[str], None] = lambda _: None) -> Path:
 
     Raises BrokerError when Maven is missing or cannot fetch them.
     """
-    pom = _DEPLOY / "pom.xml"
-    version = ET.parse(pom).findtext(".//{*}kafka.version")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vagt"
-    jars = cache / f"kafka-{version}"
-    if jars.is_dir():
-        return jars
-    mvn = shutil.which("mvn")
-    if mvn is None:
-        raise BrokerError(
-            "Maven is needed once to fetch Apache Kafka: install the package maven, "
-            "or name a Kafka that runs in VAGT_KAFKA_BOOTSTRAP."
-        )
-    tell(f"Fetching Apache Kafka {version} with Maven (44 MB, only once)")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        new = Path(scratch) / "jars"
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={new}"]
-        done = subprocess.run(
-            [mvn, "-q", "-B", "-ntp", "-f", str(pom), *goal], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            lines = [line for line in done.stdout.splitlines() if "ERROR" in line] or ["no reason given"]
-            raise BrokerError(f"Maven could not fetch Apache Kafka {version}: {lines[0]}")
-        try:
-            new.rename(jars)
-        except OSError:
-            if not jars.is_dir():  # else another program fetched them meanwhile
-                raise
-    return jars
+    try:
+        return jars.fetch(_DEPLOY / "pom.xml", "kafka", "Apache Kafka", tell)
+    except jars.JarError as error:
+        raise BrokerError(f"{error} Or name a Kafka that runs in VAGT_KAFKA_BOOTSTRAP.") from None
 
 
 def _java() -> str:

@@ -73,6 +73,7 @@ def asyncapi() -> dict[str, Any]:
                 {"Alert": "Alert", "Heartbeat": "Heartbeat"},
                 _PATIENT,
             ),
+            "alerts.fhir": _channel("The same for a record system: see docs/fhir.md", {"Bundle": "Bundle"}, _PATIENT),
             "patients.now": _channel("What is shown of each patient now; compacted", {"Now": "Now"}, _PATIENT),
             "deadletter": _channel("What could not be used", {"DeadLetter": "DeadLetter"}, {"type": "string"}),
             "audit": _channel("An entry for each record of events, chained by hash", {"Audit": "Audit"}, _PARTITION),
@@ -85,6 +86,7 @@ def asyncapi() -> dict[str, Any]:
                 ("takeFhir", "receive", "fhir"),
                 ("sayScores", "send", "risk.scores"),
                 ("sayAlerts", "send", "alerts"),
+                ("tellRecordSystem", "send", "alerts.fhir"),
                 ("showNow", "send", "patients.now"),
                 ("setAside", "send", "deadletter"),
                 ("audit", "send", "audit"),
@@ -98,6 +100,18 @@ def asyncapi() -> dict[str, Any]:
                 "Scores": {"payload": {"type": "array", "items": _ref("Score")}},
                 "Alert": {"summary": _MESSAGES["Alert"][1], "payload": _ref("Alert")},
                 "Heartbeat": {"summary": "The partition is awake, every 10 s", "payload": heartbeat},
+                "Bundle": {
+                    "summary": "A change of an alert as a FHIR R4 transaction",
+                    "contentType": "application/fhir+json",
+                    "headers": {
+                        "type": "object",
+                        "properties": {
+                            "alert": {"type": "string", "description": "The alert's id"},
+                            "sequence": {"type": "string", "description": "Which of its changes this is"},
+                        },
+                    },
+                    "payload": {"type": "object", "properties": {"resourceType": {"const": "Bundle"}}},
+                },
                 "Now": {"summary": _MESSAGES["Now"][1], "payload": _ref("Now")},
                 "DeadLetter": {
                     "summary": "The original bytes",

@@ -13,9 +13,11 @@ from aiokafka import AIOKafkaProducer
 from features.catalogue import Refused
 from features.instants import render
 from models.handover import Send
+from models.registry import foreseen
 from models.step import Decider, wakes_at
 from streams import audit, deadletter, kafka, metrics, release
 from streams.alarm import Alarms, Clock
+from streams.bundle import Bundles
 from streams.deadletter import Source
 from streams.judge import REKEYED, Judged, judge, where
 from streams.log import logger
@@ -45,6 +47,7 @@ class Desk:
         self._decider = decider
         self._store = store
         self._terms = Terms.of(settings)
+        self._bundles = Bundles(foreseen(decider.scorers), settings.patient_system)
         self._release = release.describe(self._terms, decider)
         self._release_digest = release.digest(self._release)
         self._shards: dict[int, Shard] = {}
@@ -58,6 +61,7 @@ class Desk:
         self._events = settings.topic("events")
         self._scores = settings.topic("risk.scores")
         self._alerts = settings.topic("alerts")
+        self._fhir_alerts = settings.topic("alerts.fhir")
         self._dead = settings.topic("deadletter")
         self._topics = Topics(
             self._events,
@@ -191,6 +195,10 @@ class Desk:
             sent = await self._outputs.send(self._alerts, at(value, emitted), key, partition=shard.partition)
             shard.sent(sent)
             metrics.acknowledged(sent, timestamp)
+        for alert in judged.alerts:
+            told, head = self._bundles.of(alert), [("alert", alert.id.encode()), ("sequence", b"%d" % alert.sequence)]
+            sent = await self._outputs.send(self._fhir_alerts, told, key, partition=shard.partition, headers=head)
+            shard.sent(sent)
         if said.scores:
             value = b"[" + b",".join(at(one, emitted) for one in said.scores) + b"]"
             shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     timezone: str = "Europe/Copenhagen"
     #: A folder of this deployment's own models, each in a folder of its own (docs/models.md).
     models: Path | None = None
+    #: The identifier system of ``patient``, for FHIR: without it, that is the id of the ``Patient`` resource.
+    patient_system: str | None = None
     #: A folder of this deployment's own public keys (*.pub), for models that it signs itself.
     model_keys: Path | None = None
     #: 32 bytes in base64 or hex. With it, patients' identifiers come no further than the doors (docs/privacy.md).
@@ -225,6 +227,7 @@ class Settings(BaseSettings):
             "events": self.retention_events_days,
             "risk.scores": self.retention_scores_days,
             "alerts": self.retention_alerts_days,
+            "alerts.fhir": self.retention_alerts_days,
             "deadletter": self.retention_deadletter_days,
             "audit": self.retention_audit_days,
         }

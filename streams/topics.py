@@ -15,6 +15,7 @@ EVENTS = "events"
 FHIR = "fhir"
 SCORES = "risk.scores"
 ALERTS = "alerts"
+FHIR_ALERTS = "alerts.fhir"
 DEADLETTER = "deadletter"
 AUDIT = "audit"
 AUDIT_IDENTITY = "audit.identity"
@@ -32,7 +33,7 @@ MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB
 
 #: For how many days a topic keeps what is in it.
-_DAYS: Mapping[str, int] = {EVENTS: 14, FHIR: 7, SCORES: 30, ALERTS: 90, DEADLETTER: 30, AUDIT: 400}
+_DAYS: Mapping[str, int] = {EVENTS: 14, FHIR: 7, SCORES: 30, ALERTS: 90, FHIR_ALERTS: 90, DEADLETTER: 30, AUDIT: 400}
 _DAY_MS = 24 * 60 * 60 * 1000
 _BATCH_ROOM = 64 * 1024  # Kafka's limit is one of batches: a record's headers and the batch around it count too
 _TOPIC_ALREADY_EXISTS = 36
@@ -95,6 +96,7 @@ def topics(
         *(Topic(door, partitions, settings=large) for door in doors),
         Topic(SCORES, partitions, keyed_by_patient=True, settings=_kept(days[SCORES])),
         Topic(ALERTS, partitions, keyed_by_patient=True, settings=_kept(days[ALERTS])),
+        Topic(FHIR_ALERTS, partitions, keyed_by_patient=True, settings=_kept(days[FHIR_ALERTS])),
         Topic(DEADLETTER, 1, settings={**_kept(days[DEADLETTER]), **larger}),
         Topic(AUDIT, partitions, keyed_by_patient=True, settings={**_kept(days[AUDIT]), **large}),
         Topic(AUDIT_IDENTITY, partitions, keyed_by_patient=True, settings=state),

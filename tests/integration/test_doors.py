@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from features.instants import HOUR, render
+from models.outputs import Alert
+from models.registry import foreseen, shipped
+from streams.bundle import Bundles
 from tests.integration.patients import START, admission, observation
 from tests.integration.service import Service, running
 
@@ -47,6 +51,17 @@ def test_a_fhir_bundle_becomes_scores_and_an_alert(service: Service) -> None:
     (alert,) = service.alerts()[PATIENT]
     assert (alert["kind"], alert["severity"], alert["state"]) == ("news2", "warning", "raised")
     assert {one["id"] for one in alert["evidence"]} == {"o-9279-1", "o-59408-5", "o-8867-4"}
+
+
+def test_every_change_of_an_alert_is_told_to_the_record_system(service: Service) -> None:
+    said = [msgspec.json.decode(one.value, type=Alert) for one in service.read("alerts")]
+    told = [(one.key, one.value, dict(one.headers)) for one in service.read("alerts.fhir")]
+    bundles = Bundles(foreseen(shipped()))
+    assert said
+    assert told == [
+        (one.patient.encode(), bundles.of(one), {"alert": one.id.encode(), "sequence": b"%d" % one.sequence})
+        for one in said
+    ]
 
 
 def test_what_a_door_refuses_is_a_dead_letter_with_the_senders_bytes(service: Service) -> None:
