@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test test-long lint format load sbom audit fuzz locks clean
+.PHONY: run test test-long lint format load evidence sbom audit fuzz locks clean
 
 BOARD := streams/board/static/board.js
 
@@ -34,6 +34,10 @@ format: .venv/.installed-dev
 load: .venv/.installed-dev
 	$(BIN)/python -m load_tests.latency
 
+# The documents for approval, in evidence/: see docs/evidence.md.
+evidence: .venv/.installed-dev $(BOARD)
+	$(BIN)/python -m deploy.evidence.build
+
 # What the product is made of (CycloneDX): see docs/supply-chain.md.
 sbom: .venv/.installed
 	$(BIN)/python -m deploy.sbom
@@ -52,7 +56,7 @@ locks: .venv/.installed-dev
 	$(LOCK) --upgrade --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf streams/board/static streams/board/browser/node_modules .venv .venv-quix .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf streams/board/static streams/board/browser/node_modules .venv .venv-quix .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist evidence
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BOARD): .venv/.machine $(wildcard streams/board/browser/*.json streams/board/browser/*.mjs streams/board/browser/src/*)
