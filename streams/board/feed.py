@@ -127,7 +127,7 @@ class Feed:
             for record in records:
                 try:
                     self._hear_one(name, record)
-                except ValueError as error:
+                except (ValueError, TypeError, LookupError, AttributeError) as error:
                     # A release that says what this one cannot read: what it can read is shown.
                     _LOG.error("board.unreadable", topic=name, partition=tp.partition, error=type(error).__name__)
 

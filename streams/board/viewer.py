@@ -27,6 +27,11 @@ class Viewer:
         """How feedback names them."""
         return f"{self.role}/{self.name}"
 
+    @property
+    def key(self) -> str:
+        """Whom to count: a user in all sessions, and without a login each session."""
+        return self.session if self.until == float("inf") else self.name
+
     def may(self, what: str) -> bool:
         """Whether the role has this right."""
         return what in RIGHTS[self.role]

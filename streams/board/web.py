@@ -32,6 +32,7 @@ from streams.board.guard import Names, SafeHeaders, is_forged
 from streams.board.history import Histories, HistoryError
 from streams.board.hooks import Hooks
 from streams.board.house import House
+from streams.board.limits import LIMITS, LINES, Bounds, Rates, Seats, address
 from streams.board.login import Login, LoginError
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
@@ -63,6 +64,9 @@ class Board:
     def __init__(self, settings: Settings) -> None:
         key = _key(settings)
         self.house = House()
+        #: Whether a part of it failed; ``stop`` is called then.
+        self.broken = False
+        self.stop: Callable[[], None] = lambda: None
         self._feed = Feed(settings, self.house)
         self.health = self._feed.health
         self._view = View(settings, self.house, self.health)
@@ -74,6 +78,9 @@ class Board:
         self._access = Access(self._outlet)
         self._histories = Histories(settings)
         self._pages = Pages(settings.timezone)
+        self._rates = {what: Rates(limit) for what, limit in LIMITS.items()}
+        self._lines = Rates(LINES)
+        self._seats = Seats()
         self._sessions = Sessions()
         self._login = Login(settings, self._sessions) if settings.oidc_issuer is not None else None
         self._address = settings.board_url
@@ -103,6 +110,7 @@ class Board:
             ],
             middleware=[
                 Middleware(SafeHeaders),
+                Middleware(Bounds),
                 Middleware(
                     SessionMiddleware,
                     secret_key=key.hex(),
@@ -121,6 +129,8 @@ class Board:
     @asynccontextmanager
     async def _running(self, _: Starlette) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(one) for one in (self._feed.run(), self._hub.run(), self._tell_again())]
+        for task in tasks:
+            task.add_done_callback(self._ended)
         try:
             yield
         finally:
@@ -130,6 +140,13 @@ class Board:
             for one in (self._outlet, self._histories):
                 with suppress(KafkaError, OSError):
                     await one.close()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A part that failed leaves pages that no longer change: the board ends, to be started again."""
+        if not task.cancelled():
+            _LOG.error("board.broken", exc_info=task.exception())
+            self.broken = True
+            self.stop()
 
     async def _tell_again(self) -> None:
         while True:
@@ -145,6 +162,7 @@ class Board:
         @wraps(endpoint)
         async def guarded(request: Request) -> ASGIApp:
             viewer = self._viewer(request)
+            self._bound(right, viewer, address(request.scope))
             if right == OPEN or (viewer is not None and viewer.may(right)):
                 return await endpoint(request)
             if viewer is not None:
@@ -157,6 +175,18 @@ class Board:
             raise HTTPException(401, "no_session")
 
         return Route(path, guarded, methods=[method], name=right)
+
+    def _bound(self, right: str, viewer: Viewer | None, address: str) -> None:
+        """Refuse who asks too often.
+
+        Raises:
+            HTTPException: 429, they have to wait.
+        """
+        what = "login" if viewer is None or right == OPEN else right if right in self._rates else "page"
+        if wait := self._rates[what].wait(address if viewer is None else viewer.key):
+            if not self._lines.wait(what):
+                _LOG.warning("board.refused", why="rate", what=what)
+            raise HTTPException(429, "too_many", {"Retry-After": str(wait)})
 
     def _viewer(self, request: Request) -> Viewer | None:
         return demo(request) if self._login is None else self._sessions.viewer(request)
@@ -291,6 +321,8 @@ class Board:
     async def stream(self, request: Request) -> EventStream:
         """Server-sent events: the lines of a ward, as they change; signs of life for those who see no patient."""
         viewer, language = self._present(request), self._language(request)
+        if not self._seats.free(viewer.key):
+            raise HTTPException(429, "too_many", {"Retry-After": "10"})
         told = self._hub.pulses(language)
         if viewer.may("ward"):
             told = self._hub.stream(
@@ -302,12 +334,13 @@ class Board:
 
     async def _while_it_lasts(self, viewer: Viewer, told: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """What a stream tells until its session is over; then that it is."""
-        async with aclosing(told):
-            async for part in told:
-                if not self._sessions.lasts(viewer):
-                    yield b"event: over\ndata: {}\n\n"
-                    return
-                yield part
+        with self._seats.taken(viewer.key):
+            async with aclosing(told):
+                async for part in told:
+                    if not self._sessions.lasts(viewer):
+                        yield b"event: over\ndata: {}\n\n"
+                        return
+                    yield part
 
     async def answer(self, request: Request) -> Response:
         """Somebody takes, snoozes, dismisses, reopens an alert, or comments on it."""
@@ -341,7 +374,7 @@ class Board:
 
     async def readyz(self, _: Request) -> Response:
         """Whether what it shows is whole."""
-        ready = self._feed.health.ready and self._feed.health.lost is None
+        ready = self._feed.health.ready and self._feed.health.lost is None and not self.broken
         return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
 
     async def failed(self, request: Request, error: Exception) -> Response:

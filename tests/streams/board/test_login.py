@@ -5,6 +5,7 @@ import re
 import time
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator, MutableMapping
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,11 +14,14 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from streams.board.limits import MOST_STREAMS
 from streams.board.roles import OPEN, RIGHTS, role_of
+from streams.board.viewer import Viewer
 from streams.board.web import Board
 from streams.settings import ROLES, Settings
 from tests.streams.board.provider import CLIENT, KEY_ID, Provider, came_back, log_in, provider
@@ -379,6 +383,37 @@ def test_after_logging_out_a_copy_of_the_cookie_serves_nobody(client, board):
     assert "logget ud" in client.get("/goodbye").text
     assert client.get("/ward").status_code == 303
     assert copy.get("/ward").status_code == 303
+
+
+async def test_an_open_page_is_told_when_its_session_is_over(client, board):
+    log_in(client, "nurse")
+    viewer = Viewer(session(client)["id"], "u-nurse", "nurse", session(client)["until"])
+    told = board._while_it_lasts(viewer, board._hub.stream("da", "", str))
+    assert b"retry" in await anext(told)
+    assert b"event: rows" in await anext(told)
+    client.post("/logout", data={"token": field(client.get("/ward").text, "token")})
+    assert b"event: over" in await anext(told)
+    with pytest.raises(StopAsyncIteration):
+        await anext(told)
+    assert not board._seats._taken
+
+
+def test_a_user_may_have_so_many_pages_open_and_no_more(client, board):
+    log_in(client, "nurse")
+    with ExitStack() as open_pages:
+        for _ in range(MOST_STREAMS):
+            open_pages.enter_context(board._seats.taken("u-nurse"))
+        assert client.get("/stream").status_code == 429
+        assert client.get("/ward").status_code == 200
+
+
+async def test_who_sees_no_patient_gets_signs_of_life_alone(client, board, monkeypatch):
+    log_in(client, "platform")
+    monkeypatch.setattr("streams.board.push.PULSE_S", 0.0)
+    request = Request({"type": "http", "headers": [], "query_string": b"", "session": session(client)})
+    told = (await board.stream(request))._told
+    assert [(await anext(told)).splitlines()[0] for _ in range(3)] == [b"event: pulse"] * 3
+    await told.aclose()
 
 
 def test_after_logging_out_the_next_at_this_computer_is_asked_for_a_password(client):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from models.outputs import Text
 from streams.board.web import Board
@@ -202,3 +203,19 @@ def test_it_is_not_ready_before_it_has_read_everything(client):
 @pytest.mark.parametrize("handle", ["%00", "..%2f..%2fetc", "a" * 5000, "%ff%fe", "\u202eabc"])
 def test_whatever_stands_in_an_address_is_a_page_that_is_not_there(client, handle):
     assert client.get(f"/patient/{handle}").status_code == 404
+
+
+def test_a_part_that_fails_ends_the_board_and_says_so(board, monkeypatch):
+    """It is started again; a page that no longer changes would not be."""
+    ended: list[bool] = []
+
+    async def fails() -> None:
+        raise ZeroDivisionError(CPR)
+
+    monkeypatch.setattr(board._feed, "run", fails)
+    monkeypatch.setattr(board, "stop", lambda: ended.append(True))
+    with capture_logs() as log, TestClient(board.app, base_url="http://127.0.0.1:8080") as client:
+        assert client.get("/readyz").status_code == 503
+    assert ended == [True]
+    assert board.broken
+    assert [one["event"] for one in log] == ["board.broken"]
