@@ -128,6 +128,8 @@ def of_worker(scorers: Iterable[Scorer], falls: int, folder: Path, answers: Call
     """What a worker is: who decides in it, how often it fell, where its records lie, whether its cluster answers."""
     for scorer in scorers:
         MODELS.set(1, scorer.model.name, scorer.model.version, scorer.model.sha256)
+    for reason in ("internal-error", "unreadable-state"):  # one is enough to wake somebody, and needs a 0 before it
+        DEADLETTERS.add(reason, by=0)
     FALLS.set(falls)
     STATE.follow(lambda: {(): _size(folder)})
     BROKER.follow(lambda: {(): float(answers())})

@@ -42,6 +42,7 @@ def serving(settings: Settings, part: str, health: Health) -> Iterator[None]:
     A port that is taken is said in the log and no more: patients are watched all the same.
     """
     metrics.BUILD.set(1, version("vagt"))
+    metrics.BROKER.set(0)
     metrics.READY.follow(lambda: {(): float(health.unready() is None)})
     server = _listening(settings, part, health)
     if server is None:

@@ -1,53 +1,22 @@
-"""A worker's own figures, as a Prometheus would read them from a real run, and what its probes say meanwhile."""
+"""A worker's own figures are those of the topics, and its probes say what it does meanwhile."""
 
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams.broker import free_port
 from tests.integration.patients import ward
-from tests.integration.service import Service, running
-
-
-class Watched(Service):
-    """A service whose one worker says how it is."""
-
-    def ask(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.environment['VAGT_METRICS_PORT']}{path}") as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
-
-    def wait_for(self, path: str, status: int, text: str = "", timeout: float = 120.0) -> None:
-        deadline = time.monotonic() + timeout
-        while (found := self.ask(path))[0] != status or text not in found[1]:
-            assert time.monotonic() < deadline, f"{path}: {found}\n{self.log()[-3000:]}"
-            time.sleep(0.2)
-
-    def samples(self, name: str, label: str = "") -> Counter[str]:
-        """The samples of a metric, summed by a label."""
-        families = text_string_to_metric_families(self.ask("/metrics")[1])
-        found: Counter[str] = Counter()
-        for sample in (one for family in families for one in family.samples if one.name == name):
-            found[sample.labels.get(label, "")] += int(sample.value)
-        return found
+from tests.integration.service import running
+from tests.integration.watched import Watched
 
 
 @pytest.fixture
 def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Watched]:
-    environment = {"VAGT_METRICS_PORT": str(free_port())}
-    service = Watched(broker, topic_prefix, tmp_path, environment=environment)
+    service = Watched(broker, topic_prefix, tmp_path)
+    assert service.port
     with running(service):
         yield service
 
@@ -67,7 +36,11 @@ def test_the_figures_are_those_of_the_topics(service: Watched) -> None:
     assert service.samples("vagt_scores_total", "result")["abstained"] == sum(
         one["abstained"] and not one["shadow"] for one in scores
     )
-    assert service.samples("vagt_deadletters_total", "reason") == {"bad-json": 1}
+    assert service.samples("vagt_deadletters_total", "reason") == {
+        "bad-json": 1,
+        "internal-error": 0,
+        "unreadable-state": 0,
+    }
     assert service.samples("vagt_event_to_alert_seconds_count", "stage") == {
         "wait": len(records) + 1,
         "decide": len(records) + 1,
@@ -84,7 +57,8 @@ def test_the_figures_are_those_of_the_topics(service: Watched) -> None:
 
 
 def test_a_worker_without_a_cluster_lives_and_is_not_ready(tmp_path: Path) -> None:
-    away = Watched(f"127.0.0.1:{free_port()}", "", tmp_path, environment={"VAGT_METRICS_PORT": str(free_port())})
+    away = Watched(f"127.0.0.1:{free_port()}", "", tmp_path)
+    assert away.port
     try:
         away.start()
         away.wait_for("/readyz", 503, "It waits for its cluster.")
