@@ -32,7 +32,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_PATIENCE_S = 60.0
+_PATIENCE_S = 180.0
 
 
 @dataclass
@@ -70,16 +70,20 @@ class Hospital:
             self.board.send_signal(signal.SIGTERM)
             assert self.board.wait(30) == 0, self.log.read_text()
 
-    def admit(self, patient: str, ward: str = "M2", bed: str = "1", name: str | None = None) -> None:
+    def admit(
+        self, patient: str, ward: str = "M2", bed: str = "1", name: str | None = None, hours: float = 0.0
+    ) -> None:
+        """An admission that became known so many hours from now."""
         item = {"type": "encounter", "action": "admit", "ward": ward, "bed": bed, "name": name, "unitType": "ward"}
         person = {"birthDate": "1951-05-02", "sex": "female", "encounter": f"e-{patient}"}
-        self._send(patient, [{**item, **person, "at": now(-5)}])
+        self._send(patient, [{**item, **person, "at": now(-5), "issued": now(hours)}])
 
-    def measure(self, patient: str, potassium: float) -> None:
-        """A potassium, now."""
+    def measure(self, patient: str, potassium: float, hours: float = 0.0) -> None:
+        """A potassium, so many hours from now."""
         code = {"system": "http://npu-terminology.org", "code": "NPU03230"}
         item = {"type": "observation", "version": 1, "status": "final", "code": code}
-        self._send(patient, [{**item, "value": potassium, "unit": "mmol/L", "effective": now()}])
+        known = {"effective": now(hours), "issued": now(hours)}
+        self._send(patient, [{**item, "value": potassium, "unit": "mmol/L", **known}])
 
     def withdraw(self, patient: str) -> None:
         """The potassium sent last is taken back."""

@@ -45,6 +45,24 @@ def test_who_takes_an_alert_is_seen_on_every_board(hospital, page, chromium, pat
     other.context.close()
 
 
+@pytest.mark.req("VAGT-ALT-12")
+def test_an_alert_that_nobody_answers_counts_down_and_goes_to_the_on_call(hospital, page, patient):
+    other = f"p-{uuid.uuid4().hex[:8]}"
+    almost = 10 / 3600 - 0.25
+    hospital.admit(other, name=f"Anna {other.upper()}", hours=almost)
+    hospital.measure(other, 7.2, hours=almost)
+    hospital.measure(patient, 7.2)
+    soon = r"\s+om 1[0-4] min"
+    goes = re.compile(r"Ingen har svaret · går til vagthavende" + soon)
+    went = re.compile(r"ligger hos vagthavende siden \d\d:\d\d · går til ansvarshavende sygeplejerske" + soon)
+    expect(line(page, patient)).to_contain_text(goes, timeout=30_000)
+    expect(line(page, other)).to_contain_text(went, timeout=60_000)
+    # Of two unanswered critical alerts first the one that waits for longer than it should.
+    handles = page.locator("li[data-handle]:visible").evaluate_all("all => all.map(one => one.textContent)")
+    places = [next(n for n, text in enumerate(handles) if one.upper() in text) for one in (other, patient)]
+    assert places == sorted(places)
+
+
 @pytest.mark.req("VAGT-BRD-06")
 def test_a_result_that_is_taken_back_is_said_aloud(hospital, page, patient):
     hospital.measure(patient, 7.2)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from features.instants import parse, render
+from features.instants import HOUR, MINUTE, parse, render
 from streams.partitioner import partition_of
 from tests.integration.patients import LOINC, observation
 from tests.integration.service import PARTITIONS, Service, running
@@ -28,9 +28,9 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def signs(patient: str, values: dict[str, tuple[float, str]]) -> list[dict[str, Any]]:
-    """A set of vital signs of this instant."""
-    instant = now()
+def signs(patient: str, values: dict[str, tuple[float, str]], ago: int = 0) -> list[dict[str, Any]]:
+    """A set of vital signs of so many ms ago."""
+    instant = now() - ago
     return [
         observation(
             patient,
@@ -124,6 +124,18 @@ def test_a_snooze_ends_by_a_tick_that_the_service_writes_itself(service: Service
         if record.key == b"p-snooze" and isinstance(item := orjson.loads(record.value), dict) and item["type"] == "tick"
     ]
     assert ticks == [{"type": "tick", "patient": "p-snooze", "at": render(ends), "origin": "vagt"}]
+
+
+@pytest.mark.req("VAGT-ALT-12")
+def test_an_alert_that_nobody_answers_goes_to_the_next_role_by_a_tick_of_the_service(service: Service) -> None:
+    service.send([("p-nobody", signs("p-nobody", ILL, ago=30 * MINUTE - 3_000))])
+    raised, passed = said(service, "p-nobody", "raised", "escalated")
+    assert (raised["role"], raised["escalates"]["role"]) == ("responsible", "on-call")
+    assert (passed["role"], passed["at"]) == ("on-call", raised["escalates"]["at"])
+    assert passed["escalates"] == {"role": "nurse-in-charge", "at": render(parse(raised["at"]) + HOUR)}
+    service.send([("p-nobody", answer(passed, "acknowledge"))])
+    *_, taken = said(service, "p-nobody", "raised", "escalated", "acknowledged")
+    assert (taken["role"], taken["escalates"]) == (None, None)
 
 
 @pytest.mark.req("VAGT-ALT-07")
