@@ -34,6 +34,7 @@ from streams.topics import (
     EVENTS,
     FHIR,
     FHIR_ALERTS,
+    HL7,
     NOW,
     SCORES,
 )
@@ -76,10 +77,11 @@ class Role:
     transactional: bool = False
 
 
-_ALL: Final = (EVENTS, FHIR, DOORS, *_OUTPUTS, CHANGELOG, ACCESS)
+_ALL: Final = (EVENTS, FHIR, HL7, DOORS, *_OUTPUTS, CHANGELOG, ACCESS)
 _CREATED: Final = (
     EVENTS,
     FHIR,
+    HL7,
     DOORS,
     SCORES,
     ALERTS,
@@ -95,13 +97,19 @@ _CREATED: Final = (
 ROLES: Final = {
     "worker": Role(
         "`vagt worker`",
-        reads=(EVENTS, FHIR, DOORS, CHANGELOG),
+        reads=(EVENTS, FHIR, HL7, DOORS, CHANGELOG),
         writes=(EVENTS, *_OUTPUTS, CHANGELOG),
         checks=_CREATED,
         groups=("",),
         transactional=True,
     ),
     "door": Role("a sender of one platform, for instance a laboratory: `door:lab`"),
+    "mllp": Role(
+        "`vagt mllp`: hands on what senders send, and knows what it handed on before",
+        reads=(HL7,),
+        writes=(HL7,),
+        checks=(HL7,),
+    ),
     "ehr": Role("a reader of the alerts", reads=(ALERTS, FHIR_ALERTS), groups=("-ehr",)),
     "board": Role(
         "`vagt board`: shows alerts, takes feedback", reads=(SCORES, ALERTS, NOW, CHANGELOG), writes=(EVENTS, ACCESS)
@@ -114,7 +122,7 @@ ROLES: Final = {
     "tools": Role(
         "`vagt replay`, `vagt deadletter`: may forge feedback, so on a live cluster only while it is needed",
         reads=(ALERTS, DEADLETTER),
-        writes=(EVENTS, FHIR, DOORS),
+        writes=(EVENTS, FHIR, HL7, DOORS),
         checks=_CREATED,
         watches_workers=True,
     ),
@@ -151,8 +159,8 @@ def rules(settings: Settings, role: str, principal: str) -> list[Rule]:
     if head not in ROLES or bool(door) != (head == "door"):
         known = ", ".join("door:TOPIC" if one == "door" else one for one in ROLES)
         raise AclError(f"There is no role {role}: it is one of {known}.")
-    if head == "door" and door not in (FHIR, *settings.door_topics):
-        raise AclError(f"There is no door {door}: VAGT_DOORS names those beside {FHIR}.")
+    if head == "door" and door not in (FHIR, HL7, *settings.door_topics):
+        raise AclError(f"There is no door {door}: VAGT_DOORS names those beside {FHIR} and {HL7}.")
     return sorted({Rule(principal, *one) for one in _allowed(settings, ROLES[head], door)})
 
 

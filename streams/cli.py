@@ -14,6 +14,7 @@ from streams.commands.burden import burden
 from streams.commands.deadletter import deadletter
 from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
+from streams.commands.mllp import mllp
 from streams.commands.models import models
 from streams.commands.pseudonym import pseudonym
 from streams.commands.repartition import repartition
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(worker)
 app.command()(board)
+app.command()(mllp)
 app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
 app.command()(burden)

@@ -37,6 +37,7 @@ _OUT = (Score, Alert, Now)
 _IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "Control")
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
+_SENDER = {"type": "string", "description": "Who sent it (MSH-3|MSH-4), so that a sender's messages keep their order"}
 _PATIENT = {"type": "string", "description": "The patient, in UTF-8; the partition is murmur2 of it"}
 
 
@@ -67,6 +68,7 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "events": _channel("The ordered log of each patient", {"Event": "Event"}, _PATIENT),
             "fhir": _channel("A door: FHIR R4 resources", {"Fhir": "Fhir"}, {"type": "string"}),
+            "hl7": _channel("A door: HL7 v2 messages, as `vagt mllp` takes them", {"Hl7": "Hl7"}, _SENDER),
             "risk.scores": _channel("Every score, an array for each record", {"Scores": "Scores"}, _PATIENT),
             "alerts": _channel(
                 "Changes of alerts, and heartbeats (key _heartbeat)",
@@ -84,6 +86,7 @@ def asyncapi() -> dict[str, Any]:
             for name, action, topic in (
                 ("takeEvents", "receive", "events"),
                 ("takeFhir", "receive", "fhir"),
+                ("takeHl7", "receive", "hl7"),
                 ("sayScores", "send", "risk.scores"),
                 ("sayAlerts", "send", "alerts"),
                 ("tellRecordSystem", "send", "alerts.fhir"),
@@ -97,6 +100,11 @@ def asyncapi() -> dict[str, Any]:
             "messages": {
                 "Event": {"summary": "One event, or an array of one patient's", "payload": _one_or_many(_IN)},
                 "Fhir": {"summary": "A FHIR R4 resource or Bundle", "payload": {"type": "object"}},
+                "Hl7": {
+                    "summary": "An ORU^R01 or ADT message in ER7",
+                    "contentType": "application/hl7-v2",
+                    "payload": {},
+                },
                 "Scores": {"payload": {"type": "array", "items": _ref("Score")}},
                 "Alert": {"summary": _MESSAGES["Alert"][1], "payload": _ref("Alert")},
                 "Heartbeat": {"summary": "The partition is awake, every 10 s", "payload": heartbeat},

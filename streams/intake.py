@@ -21,18 +21,27 @@ class Intake:
     refusals: tuple[tuple[int, Refused], ...]
 
 
+def within(value: bytes | None, max_bytes: int) -> bytes:
+    """A record's value, when there is one and it is not too large.
+
+    Raises:
+        Refused: ``empty`` or ``too-large``.
+    """
+    if value is None:
+        raise Refused("empty", "the record has no value")
+    if len(value) > max_bytes:
+        raise Refused("too-large", f"{len(value)} bytes; VAGT_MAX_EVENT_BYTES allows {max_bytes}")
+    return value
+
+
 def load(value: bytes | None, max_bytes: int) -> Any:
     """The JSON document in a record's value.
 
     Raises:
         Refused: ``empty``, ``too-large`` or ``bad-json``.
     """
-    if value is None:
-        raise Refused("empty", "the record has no value")
-    if len(value) > max_bytes:
-        raise Refused("too-large", f"{len(value)} bytes; VAGT_MAX_EVENT_BYTES allows {max_bytes}")
     try:
-        return orjson.loads(value)
+        return orjson.loads(within(value, max_bytes))
     except orjson.JSONDecodeError as error:
         raise Refused("bad-json", f"{error.msg} at character {error.pos}") from None
 

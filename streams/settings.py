@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
     data_dir: Path = Path.home() / ".local" / "share" / "vagt"
-    #: A platform's own topics and their form, for instance ``lab=native,vitals=fhir``.
+    #: A platform's own topics and their form, for instance ``lab=native,vitals=fhir,adt=hl7``.
     doors: str = ""
     max_event_bytes: Annotated[int, Field(ge=1024, le=32 * 1024 * 1024)] = 1024 * 1024
     #: How far ``issued`` may lie ahead of the record's own Kafka timestamp, when live. Seconds or ISO 8601 (PT10M).
@@ -96,6 +96,15 @@ class Settings(BaseSettings):
     #: Where each process says how it is: /metrics, /livez, /readyz. Each on a machine needs a port of its own.
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     metrics_host: str = "127.0.0.1"
+    #: Whose identifiers name patients in HL7 v2 (PID-3): assigning authorities, by name or OID, commas between.
+    hl7_authority: str = ""
+    #: Where `vagt mllp` listens; on another address than this machine's own only with TLS.
+    mllp_host: str = "127.0.0.1"
+    mllp_port: Annotated[int, Field(ge=1, le=65_535)] = 2575
+    #: The listener's certificate and key, and who signed those of the senders. All three are PEM.
+    mllp_certificate: Path | None = None
+    mllp_key: Path | None = None
+    mllp_ca: Path | None = None
     #: Where `vagt archive` writes: a folder, or s3://bucket/path with what the usual AWS_* variables say.
     archive: str | None = None
     #: For how long the topics keep what is in them.
@@ -184,6 +193,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _knows_its_senders(self) -> Self:
+        if len({one is None for one in (self.mllp_certificate, self.mllp_key, self.mllp_ca)}) > 1:
+            raise ValueError("VAGT_MLLP_CERTIFICATE, VAGT_MLLP_KEY and VAGT_MLLP_CA belong together")
+        if self.mllp_ca is None and not _is_this_machine(self.mllp_host):
+            raise ValueError(
+                f"VAGT_MLLP_HOST={self.mllp_host} needs TLS (VAGT_MLLP_CERTIFICATE, VAGT_MLLP_KEY and VAGT_MLLP_CA): "
+                "others could send what they like"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_usable_keys(self) -> Self:
         for name in ("pseudonym_key", "pseudonym_old_keys"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
@@ -242,6 +262,11 @@ class Settings(BaseSettings):
         """``max_skew`` in milliseconds."""
         return int(self.max_skew / timedelta(milliseconds=1))
 
+    @property
+    def hl7_authorities(self) -> frozenset[str]:
+        """The names in ``hl7_authority``."""
+        return frozenset(one.strip() for one in self.hl7_authority.split(",") if one.strip())
+
     def topic(self, name: str) -> str:
         """A topic's name in this deployment."""
         return f"{self.topic_prefix}{name}"
@@ -253,16 +278,16 @@ class Settings(BaseSettings):
 
     @property
     def door_forms(self) -> dict[str, str]:
-        """The doors' topics (in full) and the form that each speaks: ``native`` or ``fhir``.
+        """The doors' topics (in full) and the form that each speaks: ``native``, ``fhir`` or ``hl7``.
 
         Raises:
             ValueError: ``VAGT_DOORS`` is not of the form ``topic=form,topic=form``.
         """
-        found = {self.topic("fhir"): "fhir"}
+        found = {self.topic("fhir"): "fhir", self.topic("hl7"): "hl7"}
         for door in filter(None, (part.strip() for part in self.doors.split(","))):
             name, _, form = door.partition("=")
-            if not name or form not in {"native", "fhir"}:
-                raise ValueError(f"VAGT_DOORS: {door!r} is not topic=native or topic=fhir")
+            if not name or form not in {"native", "fhir", "hl7"}:
+                raise ValueError(f"VAGT_DOORS: {door!r} is not topic=native, topic=fhir or topic=hl7")
             found[self.topic(name)] = form
         return found
 

@@ -13,6 +13,7 @@ from streams.settings import Settings
 
 EVENTS = "events"
 FHIR = "fhir"
+HL7 = "hl7"
 SCORES = "risk.scores"
 ALERTS = "alerts"
 FHIR_ALERTS = "alerts.fhir"
@@ -33,7 +34,16 @@ MIB = 1024 * 1024
 MAX_RECORD = 32 * MIB
 
 #: For how many days a topic keeps what is in it.
-_DAYS: Mapping[str, int] = {EVENTS: 14, FHIR: 7, SCORES: 30, ALERTS: 90, FHIR_ALERTS: 90, DEADLETTER: 30, AUDIT: 400}
+_DAYS: Mapping[str, int] = {
+    EVENTS: 14,
+    FHIR: 7,
+    HL7: 7,
+    SCORES: 30,
+    ALERTS: 90,
+    FHIR_ALERTS: 90,
+    DEADLETTER: 30,
+    AUDIT: 400,
+}
 _DAY_MS = 24 * 60 * 60 * 1000
 _BATCH_ROOM = 64 * 1024  # Kafka's limit is one of batches: a record's headers and the batch around it count too
 _TOPIC_ALREADY_EXISTS = 36
@@ -93,6 +103,7 @@ def topics(
     specs = (
         Topic(EVENTS, partitions, keyed_by_patient=True, settings={**_kept(days[EVENTS]), **large}),
         Topic(FHIR, partitions, settings={**_kept(days[FHIR]), **large}),
+        Topic(HL7, partitions, settings={**_kept(days[HL7]), **large}),
         *(Topic(door, partitions, settings=large) for door in doors),
         Topic(SCORES, partitions, keyed_by_patient=True, settings=_kept(days[SCORES])),
         Topic(ALERTS, partitions, keyed_by_patient=True, settings=_kept(days[ALERTS])),

@@ -15,9 +15,9 @@ from aiokafka.errors import KafkaError
 from features.catalogue import Refused
 from streams import deadletter, kafka, metrics
 from streams.deadletter import Source
-from streams.doors import fhir, native
+from streams.doors import fhir, hl7, native
 from streams.doors.native import Translation
-from streams.intake import load
+from streams.intake import load, within
 from streams.log import logger
 from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms
@@ -50,7 +50,7 @@ class Doors:
         self._failure: KafkaError | None = None
 
     async def handle(self, source: Source, form: str) -> None:
-        """Translate one record of a door that speaks ``form`` (``native`` or ``fhir``).
+        """Translate one record of a door that speaks ``form`` (``native``, ``fhir`` or ``hl7``).
 
         Raises:
             KafkaError: the broker did not take a record; never for what the record holds.
@@ -58,7 +58,7 @@ class Doors:
         if len(self._pending) >= _MOST_PENDING:
             await self.settle()
         most = self._settings.max_event_bytes
-        translation = _translate(source, form, most, self._pseudonyms)
+        translation = _translate(source, form, self._settings, self._pseudonyms)
         refusals = list(translation.refusals)
         for key, value in records(translation.items):
             if len(value) > most:
@@ -134,10 +134,9 @@ def pseudonymised(items: Items, pseudonyms: Pseudonyms | None) -> Items:
     return tuple((item["patient"], item) for item in made)
 
 
-def _translate(source: Source, form: str, most: int, pseudonyms: Pseudonyms | None) -> Translation:
+def _translate(source: Source, form: str, settings: Settings, pseudonyms: Pseudonyms | None) -> Translation:
     try:
-        document = load(source.value, most)
-        made = fhir.translate(document, source.timestamp) if form == "fhir" else native.translate(document)
+        made = _made(source, form, settings)
         return Translation(pseudonymised(made.items, pseudonyms), made.refusals)
     except Refused as refused:
         return Translation((), ((0, refused),))
@@ -145,6 +144,14 @@ def _translate(source: Source, form: str, most: int, pseudonyms: Pseudonyms | No
         # A fault of the door's own: this record is set aside, and the next one is read.
         _LOG.error("door.failed", error=type(error).__name__, **_place(source))
         return Translation((), ((0, Refused("internal-error", type(error).__name__)),))
+
+
+def _made(source: Source, form: str, settings: Settings) -> Translation:
+    most = settings.max_event_bytes
+    if form == "hl7":
+        return hl7.translate(within(source.value, most), source.timestamp, settings)
+    document = load(source.value, most)
+    return fhir.translate(document, source.timestamp) if form == "fhir" else native.translate(document)
 
 
 def _place(source: Source) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def topics(service: Service) -> Iterator[str]:
     admin = KafkaAdminClient(bootstrap_servers=service.bootstrap)
     own = [name.removeprefix(service.prefix) for name in admin.list_topics() if name.startswith(service.prefix)]
     admin.close()
-    yield from (name for name in own if name not in {"lab", "fhir", "deadletter"})
+    yield from (name for name in own if name not in {"lab", "fhir", "hl7", "deadletter"})
 
 
 def everything(service: Service, seen: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

@@ -53,6 +53,9 @@ def test_without_settings_nobody_shows_who_they_are() -> None:
         ({"kafka_token_endpoint": "http://login.example.org/token"}, "https"),
         ({"kafka_token_endpoint": "https://user:word@login.example.org/token"}, "https"),
         ({"kafka_security": "TLS"}, "SASL_SSL"),
+        ({"mllp_certificate": "/one.crt"}, "VAGT_MLLP_CA"),
+        ({"mllp_ca": "/ca.pem", "mllp_host": "10.1.2.3"}, "VAGT_MLLP_KEY"),
+        ({"mllp_host": "10.1.2.3"}, "needs TLS"),
     ],
 )
 def test_settings_that_cannot_work_are_named(fields: dict[str, str], named: str) -> None:
