@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from features.answer import Answer, input_of
 from features.catalogue import Analyte, Catalogue, Refused
 from features.encounter import StayEvent, fold
-from features.events import WITHDRAWN, Encounter, Event, Handover, Observation, Tick, Treatment
+from features.events import WITHDRAWN, Encounter, Event, Handover, Observation, RemoteScore, Tick, Treatment
 from features.instants import DAY, MINUTE
 from features.merge import absorb
 from features.numeral import numeral
@@ -33,6 +34,8 @@ def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10
         applied = _encounter(record, event, now)
     elif isinstance(event, Treatment):
         applied = _treat(record, event, now)
+    elif isinstance(event, RemoteScore):
+        applied = _hear(record, event, now)
     elif isinstance(event, Handover):
         applied = absorb(record, event, now)
     else:
@@ -115,3 +118,12 @@ def _treat(record: Record, event: Treatment, now: int) -> Applied:
     if treatments is record.treatments:
         return Applied(at(record, now))
     return Applied(replace(record, now=now, treatments=treatments), frozenset({TREATMENT}))
+
+
+def _hear(record: Record, event: RemoteScore, now: int) -> Applied:
+    name = event.model.name
+    known = record.answers.get(name, Answer())
+    answer = known.then(event)
+    if answer is known:
+        return Applied(at(record, now))
+    return Applied(replace(record, now=now, answers={**record.answers, name: answer}), frozenset({input_of(name)}))

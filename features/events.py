@@ -236,6 +236,48 @@ class Tick(Told):
         return self.at
 
 
+class ModelName(Message):
+    """Which model answered: its name, its version and the hash of its manifest."""
+
+    name: Identifier
+    version: Identifier
+    sha256: Identifier
+
+
+#: Why a model that runs elsewhere gave no score.
+NoScore = Literal["declined", "no-answer", "bad-answer", "other-model"]
+
+
+class RemoteScore(Told):
+    """What a model that runs elsewhere answered about a patient, as the service wrote it down.
+
+    ``version`` numbers the questions about this patient to this model, and ``at`` is the patient's now when it was
+    asked. Without a ``score`` the ``reason`` says why: the model ``declined`` to tell, there was ``no-answer`` in time,
+    a ``bad-answer`` that cannot be used, or one of an ``other-model`` than the manifest names.
+    """
+
+    type: Literal["score"]
+    id: Identifier
+    version: Version
+    patient: Identifier
+    model: ModelName
+    score: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    reason: NoScore | None = None
+    at: Instant
+    origin: Literal["vagt"]
+
+    @model_validator(mode="after")
+    def _is_a_score_or_says_why_not(self) -> "RemoteScore":
+        if (self.score is None) == (self.reason is None):
+            raise ValueError("an answer is a score, or a reason why there is none")
+        return self
+
+    @property
+    def known(self) -> int:
+        """When the patient was as the answer says."""
+        return self.at
+
+
 class Control(Message):
     """What speaks to the service itself; it is written to every partition. ``erase`` removes the patient ``of``."""
 
@@ -247,10 +289,10 @@ class Control(Message):
     at: Instant
 
 
-Event = Observation | Encounter | Treatment | Feedback | Handover | Tick
+Event = Observation | Encounter | Treatment | Feedback | Handover | Tick | RemoteScore
 
 #: Types that the contract names and this release does not act on: refused, never dropped in silence.
-NOT_YET = frozenset({"note", "score"})
+NOT_YET = frozenset({"note"})
 
 _MODELS: Mapping[str, type[Event]] = {
     "observation": Observation,
@@ -259,6 +301,7 @@ _MODELS: Mapping[str, type[Event]] = {
     "feedback": Feedback,
     "handover": Handover,
     "tick": Tick,
+    "score": RemoteScore,
 }
 
 

@@ -101,6 +101,7 @@ def absorb(record: Record, handover: Handover, now: int) -> Applied:
         stay=fold(events),
         treatments=treatments,
         told={**record.told, **told},
+        answers={**record.answers, **state.answers},
         absorbed=tuple(sorted({*record.absorbed, *handover.path} - {handover.patient})),
         heard=heard,
     )

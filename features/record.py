@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from features.alert import AlertMemory
+from features.answer import Answer
 from features.encounter import Stay, StayEvent, fold
 from features.instants import DAY
 from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen, within_bounds
@@ -51,6 +52,8 @@ class Record:
     subject: str | None = None
     #: The patient's identifier, sealed, where the record is kept under a pseudonym.
     sealed: str | None = None
+    #: By model, what those that run elsewhere were asked and answered.
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     #: Nothing is to leave up to this instant; spares the search on every event.
     next_expiry: int = _NEVER
 
@@ -135,6 +138,7 @@ def with_series(record: Record, changed: Mapping[str, Series], now: int) -> Reco
         record.heard,
         record.subject,
         record.sealed,
+        record.answers,
         min(record.next_expiry, _next_expiry(changed)),
     )
 
@@ -175,6 +179,7 @@ class _Stored(msgspec.Struct, array_like=True):
     #: What was added later stands last and may be left out: a release before it reads the form all the same.
     subject: str | None = None
     sealed: str | None = None
+    answers: dict[str, Answer] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -198,6 +203,7 @@ def encode(record: Record) -> bytes:
             dict(record.heard),
             record.subject,
             record.sealed,
+            dict(record.answers),
         )
     )
 
@@ -228,6 +234,7 @@ def decode(stored: bytes) -> Record:
         heard=form.heard,
         subject=form.subject,
         sealed=form.sealed,
+        answers=form.answers,
         next_expiry=_next_expiry(series),
     )
 

@@ -32,7 +32,9 @@ def hand_over(
     if was is not None and was != into:
         contents.append((was, {"takenBack": (patient, *before.absorbed)}))
     if into is not None and was != into:
-        whole = replace(news(Record(), after), alerts={**adopted, **after.alerts}, told=after.told)
+        whole = replace(
+            news(Record(), after), alerts={**adopted, **after.alerts}, told=after.told, answers=after.answers
+        )
         # The other may be known by nothing else yet, and an alert of nobody finds nobody.
         sealed = next((one.into_sealed for one in used if isinstance(one, Encounter) and one.into == into), None)
         known = {} if sealed is None else {"sealed": sealed}

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from features.record import ENCOUNTER, TIME, Record
 from features.series import KEPT
-from features.vector import FEATURES, PLACES
+from features.vector import PLACES
 from models.artefact import ArtefactError, Trust, read_part
 from models.banded import band, policy
 from models.doubt import Doubt
 from models.onnx_row import OnnxRow
-from models.outputs import Text
-from models.plugin import LightGbm, Manifest, Onnx, load
+from models.outputs import Reason, Text
+from models.plugin import Features, Http, LightGbm, Manifest, Onnx, analytes_of, load
 from models.scorer import Scored, Why
 from models.seen import see
 from models.single_row import SingleRow
@@ -38,12 +38,13 @@ class Plugged:
         manifest = self.manifest
         self.kind = manifest.kind
         self.policy = policy(manifest.bands, manifest.severity)
-        columns = [PLACES[one.name] for one in manifest.inputs.features]
-        self._columns = np.array(columns)
-        self._analytes = tuple(sorted({name for one in columns if (name := FEATURES[one].analyte)}))
+        assert isinstance(manifest.inputs, Features)
+        assert not isinstance(manifest.runtime, Http)
+        self._columns = np.array([PLACES[one.name] for one in manifest.inputs.features])
+        self._analytes = analytes_of(manifest.inputs)
         self._doubt = Doubt.of(manifest.abstention, self._analytes)
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
-        self._run = _run(folder, manifest)
+        self._run = _run(folder, manifest.runtime, len(self._columns))
 
     def score(self, record: Record) -> Scored:
         """The model's output at the record's now; it abstains too where that is no number of its range."""
@@ -51,16 +52,23 @@ class Plugged:
         value = self._run(seen.row[self._columns])
         usable = isfinite(value) and out.low <= value <= out.high
         abstained = not usable or self._doubt.holds(record, seen)
-        return scored(self.manifest, record, value if usable else out.low, abstained, partial(self._why, record))
+        why = partial(behind, self._analytes, record)
+        return scored(self.manifest, record, value if usable else out.low, abstained, why=why)
 
-    def _why(self, record: Record) -> Why:
-        """The newest observation of each input that has one."""
-        newest = (record.series[name].last(record.now) for name in self._analytes if name in record.series)
-        return (), tuple(one for one in newest if one is not None and one.effective > record.now - KEPT)
+
+def behind(analytes: frozenset[str], record: Record) -> Why:
+    """No reasons, and the newest observation of each of these analytes that has one."""
+    newest = (record.series[name].last(record.now) for name in sorted(analytes) if name in record.series)
+    return (), tuple(one for one in newest if one is not None and one.effective > record.now - KEPT)
 
 
 def scored(
-    manifest: Manifest, record: Record, value: float, abstained: bool, why: Callable[[], Why] | None = None
+    manifest: Manifest,
+    record: Record,
+    value: float,
+    abstained: bool,
+    reasons: tuple[Reason, ...] = (),
+    why: Callable[[], Why] | None = None,
 ) -> Scored:
     """What a plug-in's output means for a patient."""
     out = manifest.output
@@ -74,12 +82,12 @@ def scored(
         interval=(low, high),
         title=Text(manifest.title.en, manifest.title.da),
         shadow=not manifest.switched_on or not manifest.population.includes(record),
+        reasons=reasons,
         why=None if abstained or value < manifest.bands.alert_from else why,
     )
 
 
-def _run(folder: Path, manifest: Manifest) -> Run:
-    runtime, width = manifest.runtime, len(manifest.inputs.features)
+def _run(folder: Path, runtime: Onnx | LightGbm, width: int) -> Run:
     data = read_part(folder, runtime.file, runtime.sha256)
     try:
         match runtime:

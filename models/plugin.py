@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -95,6 +96,32 @@ class LightGbm(Frozen):
     link: Literal["logit", "identity"]
 
 
+class Http(Frozen):
+    """An endpoint that is asked by POST, JSON both ways; ``sha256`` is the hash of the model that answers there."""
+
+    type: Literal["http"]
+    url: str
+    sha256: Hash
+    deadline_ms: Annotated[int, Field(ge=10, le=30_000)] = 1000
+
+    @field_validator("url")
+    @classmethod
+    def _keeps_what_is_sent(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if not parts.hostname or "@" in parts.netloc or parts.scheme not in {"http", "https"}:
+            raise ValueError("it is no https:// address")
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("patients' data are sent there: it must be https://, or lie on this machine")
+        return url
+
+
+class WholeRecord(Frozen):
+    """The patient's record as JSON: stay, observations and treatments, without name, bed and identifier."""
+
+    type: Literal["record"]
+    version: Literal["1"]
+
+
 class Manifest(Frozen):
     """All that is known of the model. ``event`` and ``horizon`` say what its score states."""
 
@@ -111,12 +138,12 @@ class Manifest(Frozen):
     horizon: Line
     intended_use: Line
     population: Population
-    inputs: Features
+    inputs: Annotated[Features | WholeRecord, Field(discriminator="type")]
     output: Output
     bands: Bands
     severity: Severity
     abstention: Abstention
-    runtime: Annotated[Onnx | LightGbm, Field(discriminator="type")]
+    runtime: Annotated[Onnx | LightGbm | Http, Field(discriminator="type")]
 
     @model_validator(mode="after")
     def _has_bands_within_its_output(self) -> Self:
@@ -129,6 +156,12 @@ class Manifest(Frozen):
             raise ValueError("bands: clear_below and the alert's level must follow each other within low and high")
         return self
 
+    @model_validator(mode="after")
+    def _is_run_by_what_can_take_its_inputs(self) -> Self:
+        if isinstance(self.inputs, WholeRecord) and not isinstance(self.runtime, Http):
+            raise ValueError(f"inputs: {self.runtime.type} takes features; a whole record is for http")
+        return self
+
     @field_validator("abstention")
     @classmethod
     def _knows_its_analytes(cls, rule: Abstention) -> Abstention:
@@ -136,6 +169,12 @@ class Manifest(Frozen):
         if unknown:
             raise ValueError(f"there is no analyte {unknown[0]} in the features")
         return rule
+
+
+def analytes_of(inputs: Features | WholeRecord) -> frozenset[str]:
+    """The analytes that a model reads."""
+    names = vector.NAMES if isinstance(inputs, WholeRecord) else [one.name for one in inputs.features]
+    return frozenset(found for name in names if (found := vector.FEATURES[vector.PLACES[name]].analyte))
 
 
 def unit_of(feature: vector.Feature) -> str:

@@ -11,7 +11,8 @@ from models.artefact import ArtefactError, Trust
 from models.boosted import Boosted
 from models.outputs import Text
 from models.plugged import Plugged
-from models.plugin import is_plugin, load
+from models.plugin import Http, is_plugin, load
+from models.remote import Remote
 from models.scorer import Scorer
 from models.surprise import Surprise
 
@@ -52,7 +53,7 @@ class Shelf:
             found.append(one)
         return tuple(found)
 
-    def plugins(self) -> list[Plugged]:
+    def plugins(self) -> list[Plugged | Remote]:
         """The plug-ins.
 
         Raises:
@@ -70,7 +71,7 @@ class Shelf:
         return {one.kind: Text(one.title.en, one.title.da) for one in manifests}
 
 
-def opened(folder: Path, trust: Trust) -> Plugged | Boosted | Surprise:
+def opened(folder: Path, trust: Trust) -> Plugged | Remote | Boosted | Surprise:
     """The model in a folder, by its manifest a plug-in or one as the release has them.
 
     Raises:
@@ -80,13 +81,14 @@ def opened(folder: Path, trust: Trust) -> Plugged | Boosted | Surprise:
 
 
 @cache
-def plugin(folder: Path, trust: Trust) -> Plugged:
+def plugin(folder: Path, trust: Trust) -> Plugged | Remote:
     """The plug-in in a folder.
 
     Raises:
         ArtefactError: it must not be loaded.
     """
-    return Plugged(folder, trust)
+    runs_elsewhere = isinstance(load(folder, trust)[0].runtime, Http)
+    return (Remote if runs_elsewhere else Plugged)(folder, trust)
 
 
 NO_SHELF: Final = Shelf()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from features.alert import AlertMemory
 from features.apply import apply
 from features.catalogue import Catalogue, Refused
-from features.events import Event, Feedback
+from features.events import Event, Feedback, RemoteScore
 from features.instants import MINUTE
 from features.record import ENCOUNTER, TREATMENT, Record
 from features.series import KEPT, LONG_LIVED
@@ -17,6 +17,7 @@ from models.handover import Send, hand_over
 from models.lifecycle import due, is_open
 from models.outputs import Alert, Item, Score, Trigger
 from models.quiet import Quietness, quietness
+from models.remote import Question, ask, check
 from models.scorer import Scorer
 from models.telling import Occasion, Result, name, tell
 
@@ -45,13 +46,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next record and what is to be said; of each event not used, its position and why."""
+    """The next record and what is to be said; of each event not used, its position and why.
+
+    ``questions`` are those to models that run elsewhere.
+    """
 
     record: Record
     scores: tuple[Score, ...] = ()
     alerts: tuple[Alert, ...] = ()
     refusals: tuple[tuple[int, Refused], ...] = ()
     sends: tuple[Send, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 def step(decider: Decider, record: Record, patient: str, events: Sequence[Event], place: Place) -> Decision:
@@ -67,6 +72,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
     refusals: list[tuple[int, Refused]] = []
     for position, event in enumerate(events):
         try:
+            if isinstance(event, RemoteScore):
+                check(decider.scorers, event)
             applied = apply(record, event, decider.catalogue, decider.max_skew)
         except Refused as refusal:
             refusals.append((position, refusal))
@@ -120,7 +127,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         score = name(result, record, occasion) if speaks else None
         scores += [score] if score else []
         alerts += said
-    return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends)
+    record, questions = ask(decider.scorers, record, changed)
+    return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends, questions)
 
 
 def wakes_at(decider: Decider, record: Record) -> int | None:

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from pydantic import TypeAdapter
 
-from features.events import Control, Encounter, Feedback, Handover, Observation, Tick, Treatment
+from features.events import Control, Encounter, Feedback, Handover, Observation, RemoteScore, Tick, Treatment
 from models.outputs import Alert, Score
 from streams.deadletter import OWN_HEADERS
 from streams.now import Now
@@ -28,13 +28,14 @@ _MESSAGES: dict[str, tuple[type, str]] = {
         Handover,
         "What the service tells a patient's partition of another patient, merged into that one",
     ),
+    "RemoteScore": (RemoteScore, "What a model that runs elsewhere answered about a patient"),
     "Control": (Control, "What speaks to the service itself, with the key `_control`, on every partition"),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
     "Now": (Now, "What is shown of a patient now; no value for who is not shown any more"),
 }
 _OUT = (Score, Alert, Now)
-_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "Control")
+_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "RemoteScore", "Control")
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
 _SENDER = {"type": "string", "description": "Who sent it (MSH-3|MSH-4), so that a sender's messages keep their order"}

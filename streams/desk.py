@@ -4,8 +4,9 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -14,6 +15,7 @@ from features.catalogue import Refused
 from features.instants import render
 from models.handover import Send
 from models.registry import foreseen
+from models.remote import waiting
 from models.step import Decider, wakes_at
 from streams import audit, deadletter, kafka, metrics, release
 from streams.alarm import Alarms, Clock
@@ -22,6 +24,7 @@ from streams.deadletter import Source
 from streams.judge import REKEYED, Judged, judge, where
 from streams.log import logger
 from streams.partitioner import partition_of
+from streams.remote import Remotes
 from streams.restore import restore
 from streams.settings import Settings
 from streams.shard import Shard, Topics
@@ -53,6 +56,7 @@ class Desk:
         self._shards: dict[int, Shard] = {}
         self._alarms: dict[int, Alarms] = {}
         self._clock = Clock()
+        self._remotes = Remotes(decider.scorers, self._answered)
         self._changelog_id = ""
         self._recalling: asyncio.Task[None] | None = None
         #: A partition, and the offsets between which no record came.
@@ -80,6 +84,7 @@ class Desk:
         """Connect to the broker."""
         self._outputs = kafka.producer(self._settings)
         await self._outputs.start()
+        self._remotes.start()
 
     async def open(self, partitions: Iterable[int]) -> None:
         """Take over partitions: fence their former owner, then restore their records."""
@@ -104,6 +109,7 @@ class Desk:
         """Give all partitions back, each with a last checkpoint."""
         if self._recalling is not None:
             self._recalling.cancel()
+        self._remotes.forget()
         shards, self._shards, self._alarms = self._shards, {}, {}
         results = await asyncio.gather(*(shard.checkpoint() for shard in shards.values()), return_exceptions=True)
         for shard, result in zip(shards.values(), results, strict=True):
@@ -114,6 +120,7 @@ class Desk:
     async def close(self) -> None:
         """Give the partitions back and stop."""
         await self.release()
+        await self._remotes.close()
         await self._outputs.stop()
 
     async def checkpoint(self) -> None:
@@ -186,6 +193,16 @@ class Desk:
         if alarms is not None and judged.patient is not None:
             wakes = None if judged.record is None else wakes_at(self._decider, judged.record)
             alarms.put(judged.patient, wakes)
+            if judged.record is not None and self._settings.live:
+                self._remotes.put((source.partition, judged.patient), judged.record, judged.questions)
+
+    async def _answered(self, whom: tuple[int, str], item: Mapping[str, Any]) -> None:
+        """Write to ``events`` what a model that runs elsewhere answered, if the patient is still this worker's."""
+        partition, patient = whom
+        shard = self._shards.get(partition)
+        if shard is not None:
+            value = orjson.dumps(item)
+            shard.sent(await self._outputs.send(self._events, value, patient.encode(), partition=partition))
 
     async def _say(self, shard: Shard, judged: Judged, timestamp: int) -> str:
         """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
@@ -238,7 +255,7 @@ class Desk:
         _LOG.warning("record.rekeyed", partition=source.partition, offset=source.offset, to=right)
 
     async def _recall(self) -> None:
-        """Set the alarms of the patients whose records were restored."""
+        """Set the alarms of the patients whose records were restored, and ask again what nobody answered."""
         if not self._settings.live:
             return
         for partition, alarms in self._alarms.items():
@@ -249,6 +266,7 @@ class Desk:
                     _LOG.error("record.unreadable", partition=partition, error=where(error))
                 else:
                     alarms.put(patient, wakes_at(self._decider, record))
+                    self._remotes.put((partition, patient), record, waiting(self._decider.scorers, record))
                 await asyncio.sleep(0)
 
     def _shard(self, partition: int) -> Shard:

@@ -12,6 +12,7 @@ from features.record import Record
 from models.erasure import farewell
 from models.handover import Send
 from models.outputs import Alert, Score
+from models.remote import Question
 from models.step import Decider, Place, step
 from streams import intake
 from streams.deadletter import Source
@@ -43,6 +44,7 @@ class Judged:
     scores: tuple[Score, ...] = ()
     alerts: tuple[Alert, ...] = ()
     sends: tuple[Send, ...] = ()
+    questions: tuple[Question, ...] = ()
     items: tuple[tuple[str, str, int], ...] = ()
     refusals: tuple[tuple[int, Refused], ...] = ()
     moved_to: int | None = None
@@ -90,6 +92,7 @@ def judge(
         scores=decision.scores,
         alerts=decision.alerts,
         sends=decision.sends,
+        questions=decision.questions,
         items=tuple(
             (event.type, event.id, event.version)
             for position, (_, event) in enumerate(taken.events)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from features.catalogue import Refused, catalogue
-from features.events import WITHDRAWN, Handover, Observation, parse
+from features.events import WITHDRAWN, Handover, Observation, RemoteScore, parse
 from streams.intake import MOST_OBJECTS, too_many
 
 #: The statuses of an observation whose value, if any, does not count.
@@ -56,8 +56,8 @@ def checked(item: Any) -> str:
     """
     patient = item.get("patient") if isinstance(item, dict) else None
     event = parse(item, patient if isinstance(patient, str) else "")
-    if isinstance(event, Handover):
-        raise Refused("unsupported", "a handover is the service's own: no door takes one")
+    if isinstance(event, (Handover, RemoteScore)):
+        raise Refused("unsupported", f"a {event.type} is the service's own: no door takes one")
     if isinstance(event, Observation):
         system, code = event.code.system, event.code.code
         analyte = catalogue().analyte_for(system, code)

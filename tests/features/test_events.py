@@ -135,7 +135,7 @@ def test_an_event_is_of_the_patient_that_is_the_records_key(item):
     assert refusal({**item, "patient": "x" * 201}, key="x" * 201).reason == "schema"
 
 
-@pytest.mark.parametrize("kind", ["note", "score"])
+@pytest.mark.parametrize("kind", ["note"])
 def test_a_type_that_is_not_acted_on_yet_is_refused_and_named(kind):
     refused = refusal({"type": kind, "patient": PATIENT})
     assert (refused.reason, kind in refused.detail) == ("unsupported", True)
