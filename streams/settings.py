@@ -20,6 +20,9 @@ _LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost")}
 #: Who may look at the board, the least rights first: what each may do is in ``streams.board.roles``.
 ROLES = ("platform", "quality", "reader", "nurse", "physician")
 
+#: Before the form of a door whose records a schema registry's serialisers wrote.
+FRAMED = "registry:"
+
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -50,6 +53,12 @@ class Settings(BaseSettings):
     data_dir: Path = Path.home() / ".local" / "share" / "vagt"
     #: A platform's own topics and their form, for instance ``lab=native,vitals=fhir,adt=hl7``.
     doors: str = ""
+    #: The schema registry of doors whose records its serialisers wrote: ``lab=registry:native`` (docs/registry.md).
+    schema_registry: str | None = None
+    schema_registry_ca: Path | None = None
+    schema_registry_username: str | None = None
+    schema_registry_password: SecretStr | None = None
+    schema_registry_password_file: Path | None = None
     max_event_bytes: Annotated[int, Field(ge=1024, le=32 * 1024 * 1024)] = 1024 * 1024
     #: How far ``issued`` may lie ahead of the record's own Kafka timestamp, when live. Seconds or ISO 8601 (PT10M).
     max_skew: timedelta = timedelta(minutes=10)
@@ -123,7 +132,7 @@ class Settings(BaseSettings):
             raise ValueError(f"VAGT_TIMEZONE={name} is no time zone; try Europe/Copenhagen") from None
         return name
 
-    @field_validator("kafka_token_endpoint", "oidc_issuer", "board_url")
+    @field_validator("kafka_token_endpoint", "oidc_issuer", "board_url", "schema_registry")
     @classmethod
     def _keeps_the_secret(cls, url: str | None) -> str | None:
         parts = urlsplit(url or "")
@@ -280,14 +289,18 @@ class Settings(BaseSettings):
     def door_forms(self) -> dict[str, str]:
         """The doors' topics (in full) and the form that each speaks: ``native``, ``fhir`` or ``hl7``.
 
+        ``FRAMED`` goes before the form of records that a schema registry's serialisers wrote.
+
         Raises:
             ValueError: ``VAGT_DOORS`` is not of the form ``topic=form,topic=form``.
         """
         found = {self.topic("fhir"): "fhir", self.topic("hl7"): "hl7"}
         for door in filter(None, (part.strip() for part in self.doors.split(","))):
             name, _, form = door.partition("=")
-            if not name or form not in {"native", "fhir", "hl7"}:
+            if not name or form not in {"native", "fhir", "hl7", f"{FRAMED}native", f"{FRAMED}fhir"}:
                 raise ValueError(f"VAGT_DOORS: {door!r} is not topic=native, topic=fhir or topic=hl7")
+            if form.startswith(FRAMED) and self.schema_registry is None:
+                raise ValueError(f"VAGT_DOORS: {door!r} needs VAGT_SCHEMA_REGISTRY")
             found[self.topic(name)] = form
         return found
 

@@ -6,6 +6,7 @@ deployment has a key, a patient's identifier comes no further than this.
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,11 +18,12 @@ from streams import deadletter, kafka, metrics
 from streams.deadletter import Source
 from streams.doors import fhir, hl7, native
 from streams.doors.native import Translation
+from streams.doors.registry import Registry
 from streams.intake import load, within
 from streams.log import logger
 from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms
-from streams.settings import Settings
+from streams.settings import FRAMED, Settings
 
 _LOG = logger(__name__)
 
@@ -44,13 +46,15 @@ class Doors:
         self._events = settings.topic("events")
         self._dead = settings.topic("deadletter")
         self._pseudonyms = Pseudonyms.of(settings)
+        framed = any(form.startswith(FRAMED) for form in settings.door_forms.values())
+        self._registry = Registry(settings) if framed else None
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._pending: set[asyncio.Future[Any]] = set()
         self._failure: KafkaError | None = None
 
     async def handle(self, source: Source, form: str) -> None:
-        """Translate one record of a door that speaks ``form`` (``native``, ``fhir`` or ``hl7``).
+        """Translate one record of a door that speaks ``form``, as ``Settings.door_forms`` has it.
 
         Raises:
             KafkaError: the broker did not take a record; never for what the record holds.
@@ -58,7 +62,7 @@ class Doors:
         if len(self._pending) >= _MOST_PENDING:
             await self.settle()
         most = self._settings.max_event_bytes
-        translation = _translate(source, form, self._settings, self._pseudonyms)
+        translation = await self._translated(source, form)
         refusals = list(translation.refusals)
         for key, value in records(translation.items):
             if len(value) > most:
@@ -87,6 +91,15 @@ class Doors:
         """Send what is left, and stop."""
         if self._producer is not None:
             await self._producer.stop()
+
+    async def _translated(self, source: Source, form: str) -> Translation:
+        if self._registry is not None and form.startswith(FRAMED):
+            try:
+                value = await self._registry.read(within(source.value, self._settings.max_event_bytes))
+            except Refused as refused:
+                return Translation((), ((0, refused),))
+            source, form = replace(source, value=value), form.removeprefix(FRAMED)
+        return _translate(source, form, self._settings, self._pseudonyms)
 
     async def _send(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
         if self._failure is not None:
