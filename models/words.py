@@ -1,5 +1,6 @@
 """A reason in words: what was measured, which way it goes, and how old it is, in English and Danish."""
 
+import re
 from typing import Final
 
 from msgspec.structs import replace
@@ -59,7 +60,8 @@ _BARE: Final = frozenset({"rest", "sex_male"})
 
 def worded(reason: Reason, record: Record) -> Reason:
     """The reason with its trend at the record's now and its text."""
-    name = reason.feature.removesuffix("_last")
+    # A limit's name begins with the analyte's: ``potassium>6.0``.
+    name = re.split("[<>]", reason.feature.removesuffix("_last"))[0]
     analyte = catalogue().analytes.get(name)
     if analyte is None:
         label = _OTHERS.get(reason.feature, Text(reason.feature.replace("_", " "), reason.feature.replace("_", " ")))

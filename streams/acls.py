@@ -112,7 +112,10 @@ ROLES: Final = {
     ),
     "ehr": Role("a reader of the alerts", reads=(ALERTS, FHIR_ALERTS), groups=("-ehr",)),
     "board": Role(
-        "`vagt board`: shows alerts, takes feedback", reads=(SCORES, ALERTS, NOW, CHANGELOG), writes=(EVENTS, ACCESS)
+        "`vagt board`: shows alerts, takes feedback",
+        reads=(SCORES, ALERTS, NOW, CHANGELOG),
+        writes=(EVENTS, ACCESS),
+        watches_workers=True,
     ),
     "auditor": Role(
         "`vagt audit`, `vagt archive`, `vagt burden`: reads decisions and what they came from, changes nothing",

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from aiokafka.errors import KafkaError
 from models.outputs import Alert, Score
 from streams import kafka, now, topics
 from streams.board.house import TRACE, Beat, House
+from streams.board.journal import KEPT, Journal
+from streams.board.lag import Lag
 from streams.desk import HEARTBEAT_KEY
 from streams.log import logger
 from streams.metrics.probes import stuck
@@ -26,6 +29,9 @@ _ASK_EVERY_S: Final = 2.0
 _PATIENCE_S: Final = 5.0
 _AGAIN_S: Final = 1.0
 _POLL_MS: Final = 500
+#: Of what lies long back so much is read at once, and then whoever waits comes first.
+_BACK_RECORDS: Final = 200
+_BACK_PAUSE_S: Final = 0.02
 
 _alert: Final = msgspec.json.Decoder(Alert).decode
 _scores: Final = msgspec.json.Decoder(tuple[Score, ...]).decode
@@ -36,13 +42,14 @@ class Health:
     """How far the board can be trusted.
 
     ``part`` is how much of the first reading is done, 1 from then on; ``lost`` is since when the broker does not answer
-    (s since the epoch), ``None`` while it does.
+    (s since the epoch), ``None`` while it does; ``lag`` how long what was sent has waited to be decided (s, monotonic).
     """
 
     part: float = 0.0
     lost: float | None = None
     started: float = field(default_factory=time.time)
     loop: asyncio.AbstractEventLoop | None = None
+    lag: Lag = field(default_factory=Lag)
 
     @property
     def ready(self) -> bool:
@@ -63,9 +70,10 @@ class Health:
 class Feed:
     """The readers of one board."""
 
-    def __init__(self, settings: Settings, house: House) -> None:
+    def __init__(self, settings: Settings, house: House, journal: Journal) -> None:
         self._settings = settings
         self._house = house
+        self._journal = journal
         self.health = Health()
 
     async def run(self) -> None:
@@ -73,6 +81,7 @@ class Feed:
         self.health.loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
+            tasks.create_task(self._remember())
             while True:
                 try:
                     await self._read()
@@ -141,19 +150,27 @@ class Feed:
             heard = time.monotonic() - max(0.0, time.time() - record.timestamp / 1000)
             self._house.beats[record.partition] = Beat(heard, beat["at"], beat["live"])
         else:
-            self._house.hear_alert(_alert(record.value))
+            alert = _alert(record.value)
+            self._house.hear_alert(alert)
+            self._journal.hear(alert)
 
     async def _watch(self) -> None:
-        """Ask the broker now and then: a reader of its own hears nothing of a cluster that is away."""
+        """Ask the broker now and then how far the workers are; a reader hears nothing of a cluster that is away."""
+        parts = self._parts(topics.EVENTS)
         while True:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
-                    asker = kafka.consumer(self._settings, request_timeout_ms=int(_PATIENCE_S * 1000))
+                    # Of the workers' group, but nothing is subscribed: it is asked, and never joined.
+                    options = {"group_id": self._settings.group, "request_timeout_ms": int(_PATIENCE_S * 1000)}
+                    asker = kafka.consumer(self._settings, **options)
                     await asker.start()
                 try:
                     while True:
                         async with asyncio.timeout(_PATIENCE_S):
-                            await asker.end_offsets(self._parts(topics.ALERTS))
+                            ends = await asker.end_offsets(parts)
+                            for tp, end in ends.items():
+                                decided = await asker.committed(tp) or 0
+                                self.health.lag.note(tp.partition, end, decided, time.monotonic())
                         self.health.lost = None
                         await asyncio.sleep(_ASK_EVERY_S)
                 finally:
@@ -161,3 +178,29 @@ class Feed:
             except (KafkaError, OSError, TimeoutError):
                 self.health.lost = self.health.lost or time.time()
                 await asyncio.sleep(_AGAIN_S)
+
+    async def _remember(self) -> None:
+        """Read once what was said of alerts in the last weeks, after and behind everything else."""
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            try:
+                if self.health.ready:
+                    return await self._read_back()
+            except (KafkaError, OSError) as error:
+                _LOG.warning("board.broker_away", error=type(error).__name__)
+
+    async def _read_back(self) -> None:
+        parts = self._parts(topics.ALERTS)
+        async with kafka.consumer(self._settings, isolation_level="read_committed") as reader:
+            ends = await reader.end_offsets(parts)
+            since = await reader.offsets_for_times(dict.fromkeys(parts, int(time.time() * 1000) - KEPT))
+            reader.assign(parts)
+            for tp, found in since.items():
+                reader.seek(tp, ends[tp] if found is None else found.offset)
+            while any([await reader.position(tp) < end for tp, end in ends.items()]):
+                batches = await reader.getmany(timeout_ms=_POLL_MS, max_records=_BACK_RECORDS)
+                for record in (one for records in batches.values() for one in records):
+                    if record.key != HEARTBEAT_KEY:
+                        with suppress(ValueError):  # told when it was heard first
+                            self._journal.hear(_alert(record.value))
+                await asyncio.sleep(_BACK_PAUSE_S)

@@ -7,7 +7,7 @@ whichever topic told it.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -69,7 +69,7 @@ class House:
         if known is None and alert.state in ENDED:
             return
         known = known or Now(patient=alert.patient, at=alert.at, ward=alert.ward, encounter=alert.encounter)
-        alerts = tuple(_newest([*known.alerts, alert], _order))
+        alerts = tuple(_newest([*known.alerts, alert], _follows))
         since = {one.id: known.since.get(one.id, one.at) for one in alerts}
         self.patients[alert.patient] = replace(known, at=max(known.at, alert.at), alerts=alerts, since=since)
         self.changed(alert.patient)
@@ -83,7 +83,7 @@ class House:
         for one in shown:
             if one.kind.endswith(_TRACED) and not one.abstained:
                 self._trace(one)
-        standing = _newest([*known.scores, *map(Standing.of, shown)], lambda one: one.at)
+        standing = _newest([*known.scores, *map(Standing.of, shown)], _later)
         at = max(known.at, *(one.at for one in shown))
         self.patients[known.patient] = replace(known, at=at, scores=tuple(standing))
         self.changed(known.patient)
@@ -101,27 +101,33 @@ class House:
 
 def _joined(told: Now, known: Now) -> Now:
     """What was told, with what is newer than it."""
-    alerts = still_told(_newest([*told.alerts, *known.alerts], _order), parse(max(told.at, known.at)))
+    alerts = still_told(_newest([*told.alerts, *known.alerts], _follows), parse(max(told.at, known.at)))
     since = {**known.since, **told.since}
     return replace(
         told,
         at=max(told.at, known.at),
         alerts=alerts,
         since={one.id: since[one.id] for one in alerts},
-        scores=tuple(_newest([*known.scores, *told.scores], lambda one: one.at)),
+        scores=tuple(_newest([*known.scores, *told.scores], _later)),
     )
 
 
-def _newest(told: Iterable[_Told], order: Callable[[_Told], Any]) -> list[_Told]:
-    """Of each kind the newest, by kind; of two alike the later told."""
+def _newest(told: Iterable[_Told], follows: Callable[[_Told, _Told], bool]) -> list[_Told]:
+    """Of each kind the newest, by kind."""
     found: dict[str, _Told] = {}
     for one in told:
         known = found.get(one.kind)
-        if known is None or order(one) >= order(known):
+        if known is None or follows(one, known):
             found[one.kind] = one
     return [found[kind] for kind in sorted(found)]
 
 
-def _order(alert: Alert) -> tuple[str, bool, int]:
-    """A kind's alerts follow each other; where two changes are of the same instant, the one that is open is newer."""
-    return (alert.at, alert.state not in ENDED, alert.sequence)
+def _later(one: Standing, known: Standing) -> bool:
+    return one.at >= known.at
+
+
+def _follows(one: Alert, known: Alert) -> bool:
+    """An alert's changes follow each other, and so do a kind's alerts: of two at one instant the open one is newer."""
+    if one.id == known.id:
+        return one.sequence >= known.sequence
+    return (one.at, one.state not in ENDED) >= (known.at, known.state not in ENDED)

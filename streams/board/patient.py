@@ -8,11 +8,13 @@ from features.encounter import Stay
 from features.instants import DAY, HOUR, MINUTE, parse
 from features.record import Record
 from features.series import Entry
+from models.lifecycle import ENDED
 from models.outputs import Alert
 from models.words import amount
 from streams.board.house import Point
+from streams.board.journal import Change, Journal
 from streams.board.phrases import Phrases
-from streams.board.row import Person, answered, brief, fact, is_shown, unanswered
+from streams.board.row import Person, answered, brief, gravity, is_shown, reasons, unanswered
 from streams.now import Now, Standing
 
 #: What NEWS2 rests on, in the order of its chart.
@@ -23,6 +25,8 @@ _SHOWN: Final = 72 * HOUR
 _MOST_SERIES: Final = 14
 #: The bands of a model's score, as the board's own say them.
 _BANDS: Final = {"low": "none", "raised": "info", "high": "warning"}
+#: Changes that are told with how grave the alert is from then on.
+_LOUDER: Final = frozenset({"raised", "escalated", "updated"})
 #: A result that became known so long after its specimen came late.
 _LATE: Final = 2 * HOUR
 
@@ -40,9 +44,10 @@ def identity(now: Now, person: Person, clock: int, say: Phrases) -> dict[str, st
     }
 
 
-def alerts(now: Now, clock: int, say: Phrases) -> list[dict[str, Any]]:
-    """Every alert, open ones first, with its reasons in words."""
-    return [_alert(one, now, clock, say) for one in sorted(now.alerts, key=lambda one: (not is_shown(one), one.at))]
+def alerts(now: Now, journal: Journal, clock: int, say: Phrases) -> list[dict[str, Any]]:
+    """Every alert, open ones first, with its reasons in words and what became of it so far."""
+    ordered = sorted(now.alerts, key=lambda one: (one.state in ENDED, *gravity(one)))
+    return [{**_alert(one, now, clock, say), "history": _history(journal.history(one.id), clock, say)} for one in ordered]
 
 
 def series(now: Now, record: Record, catalogue: Catalogue, clock: int, say: Phrases) -> list[dict[str, Any]]:
@@ -61,18 +66,28 @@ def series(now: Now, record: Record, catalogue: Catalogue, clock: int, say: Phra
         if analyte is not None and analyte.kind == "number" and name in record.series:
             entries = [one for one in record.series[name].entries if one.effective >= clock - _SHOWN]
             if any(one.value is not None for one in entries):
-                found.append(_series(analyte, entries, now.sex, age, say))
+                found.append(_series(analyte, entries, now.sex, age, clock, say))
     return found[:_MOST_SERIES]
 
 
-def course(kind: str, trace: Sequence[Point], now: Now, say: Phrases) -> dict[str, Any]:
-    """The course of a score, and when its alerts were raised."""
+def course(
+    kind: str, trace: Sequence[Point], usual: float | None, now: Now, clock: int, say: Phrases
+) -> dict[str, Any]:
+    """The course of a score, when its alerts were raised, and what is ``usual`` on the ward."""
     return {
         "kind": kind,
         "label": say.word("kinds", kind),
-        "points": [{"t": one.at, "v": round(one.score, 4), "band": _BANDS.get(one.band, "none")} for one in trace],
+        "points": [
+            {
+                "t": one.at,
+                "at": say.clock(one.at, clock),
+                "v": round(one.score, 4),
+                "band": _BANDS.get(one.band, "none"),
+            }
+            for one in trace
+        ],
         "alerts": [parse(now.since[one.id]) for one in now.alerts if one.kind == kind],
-        "usual": None,
+        "usual": usual,
     }
 
 
@@ -109,23 +124,47 @@ def not_known(record: Record, catalogue: Catalogue, clock: int, say: Phrases) ->
 
 
 def _alert(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
-    reasons = () if alert.score is None else alert.score.reasons
     held = alert.suppressed
     return {
         **brief(alert, say),
         "state_text": say.word("states", alert.state),
         "since": say.clock(parse(now.since.get(alert.id, alert.at)), clock),
         "at": say.clock(parse(alert.at), clock),
-        "reasons": [fact(one, say) for one in reasons if one.feature != "rest" and one.text is not None],
+        "reasons": reasons(alert, say),
         "suppressed": "" if held is None else say.say("held_back", reason=say.word("held", held.reason)),
         "answer": answered(alert, clock, say),
         "unanswered": unanswered(alert, clock, say, "goes_at"),
-        "history": [],
     }
 
 
+def _history(changes: Sequence[Change], clock: int, say: Phrases) -> list[dict[str, str]]:
+    """What became of an alert: ``10:36``, ``afvist af anna: forventet hos denne patient``."""
+    roles = ["", *(change.role for change in changes)]
+    return [
+        {"at": say.clock(change.at, clock), "text": _told(change, role, clock, say)}
+        for role, change in zip(roles, changes, strict=False)
+    ]
+
+
+def _told(change: Change, role: str, clock: int, say: Phrases) -> str:
+    if change.state == "escalated" and change.role != role:
+        return say.say("went_on", role=say.word("roles", change.role))
+    text = say.word("states", "reopened" if change.action == "reopen" else change.state)
+    if change.until is not None:
+        text = say.say("until", text=text, at=say.clock(change.until, clock))
+    if change.by:
+        text = say.say("by", text=text, by=change.by.rpartition("/")[2])
+    if change.reason:
+        text = f"{text}: {say.word('reasons', change.reason)}"
+    elif change.held:
+        text = say.say("unsaid", text=text)
+    elif change.state in _LOUDER:
+        text = f"{text}: {say.say(change.severity)}"
+    return text
+
+
 def _series(
-    analyte: Analyte, entries: Sequence[Entry], sex: str | None, age: int | None, say: Phrases
+    analyte: Analyte, entries: Sequence[Entry], sex: str | None, age: int | None, clock: int, say: Phrases
 ) -> dict[str, Any]:
     reference = analyte.reference_for(sex, age)
     unit = say.text(amount(0.0, analyte)).partition(" ")[2]
@@ -139,10 +178,10 @@ def _series(
         "points": [
             {
                 "t": one.effective,
+                "at": say.clock(one.effective, clock),
                 "v": one.value,
                 "text": (one.comparator or "") + say.number(one.value, analyte.decimals),
                 "note": _note(one, say),
-                "struck": False,
             }
             for one in entries
             if one.value is not None

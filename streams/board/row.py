@@ -22,6 +22,8 @@ VITALS_EVERY: Final = 12 * HOUR
 _COURSE: Final = 4 * HOUR
 _MOVED: Final = 0.05
 _FACTS: Final = 3
+#: The group of what speaks and does not press.
+_OPEN: Final = 4
 _MAIN: Final = "infection-risk"
 _SEVERITY: Final = {"critical": 0, "warning": 1, "info": 2}
 _SILENT: Final = frozenset({"snoozed", "dismissed"})
@@ -39,7 +41,7 @@ class Person:
 
 def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phrases) -> dict[str, Any]:
     """The line. ``trace`` is the course of the score for infection; ``clock`` the instant that ages count from (ms)."""
-    shown = sorted(filter(is_shown, now.alerts), key=_gravity)
+    shown = sorted(filter(is_shown, now.alerts), key=gravity)
     first = shown[0] if shown else None
     scores = {one.kind: one for one in now.scores}
     main = scores.get(_MAIN)
@@ -62,7 +64,10 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "place": say.say("bed", bed=person.bed) if person.bed else say.say("no_bed"),
             "who": who(now, person),
             "what": _what(first, band, main, say),
-            "chance": _chance(main, trace, clock, say) if first is None or first.kind == _MAIN else "",
+            "quiet": say.say("quiet_chance", chance=chance)
+            if first is None and (chance := _percent(main, say))
+            else "",
+            "chance": _chance(main, trace, clock, say) if first is not None and first.kind == _MAIN else "",
             "infection": _chance(main, trace, clock, say),
             "facts": facts(first, say),
             "news2": _news2(scores.get("news2"), say),
@@ -75,7 +80,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "changed": _withdrawn(now, clock, say),
         },
         "t": {"since": since, "lab": lab, "vital": vital, "escalates": escalates and parse(escalates.at)},
-        "alerts": [brief(one, say) for one in sorted(now.alerts, key=_gravity) if one.suppressed is None],
+        "alerts": [brief(one, say) for one in sorted(now.alerts, key=gravity) if one.suppressed is None],
     }
 
 
@@ -96,11 +101,16 @@ def who(now: Now, person: Person) -> str:
 
 def facts(alert: Alert | None, say: Phrases) -> str:
     """At most three measured facts behind an alert, each with its value and its direction."""
-    if alert is None or alert.score is None:
-        return ""
-    told = [one for one in alert.score.reasons if one.feature != "rest" and one.text is not None]
+    return "" if alert is None else " · ".join(reasons(alert, say)[:_FACTS])
+
+
+def reasons(alert: Alert, say: Phrases) -> list[str]:
+    """What an alert rests on in words: what was measured, where anything was, and its title does not say already."""
+    told = () if alert.score is None else alert.score.reasons
+    told = tuple(one for one in told if one.feature != "rest" and one.text is not None)
     measured = [one for one in told if one.age_minutes is not None]
-    return " · ".join(fact(one, say) for one in (measured or told)[:_FACTS])
+    facts = [fact(one, say) for one in measured or told]
+    return [one for one in facts if one not in say.text(alert.title)]
 
 
 def fact(reason: Reason, say: Phrases) -> str:
@@ -152,7 +162,8 @@ def unanswered(alert: Alert, clock: int, say: Phrases, goes: str = "goes_to") ->
     return " · ".join(said)
 
 
-def _gravity(alert: Alert) -> tuple[bool, int, bool, int, str]:
+def gravity(alert: Alert) -> tuple[bool, int, bool, int, str]:
+    """The order of a patient's alerts: what speaks first, of those the gravest, what nobody took, what went on."""
     return (not is_shown(alert), _SEVERITY[alert.severity], alert.state == "acknowledged", -_rank(alert), alert.at)
 
 
@@ -176,13 +187,15 @@ def _group(first: Alert | None, stale: bool, rises: bool) -> int:
     if stale:
         return 2
     if first is not None:
-        return 3 if rises and first.kind == _MAIN else 4
+        return 3 if rises and first.kind == _MAIN else _OPEN
     return 5
 
 
 def _need(group: int, first: Alert | None, clock: int, say: Phrases) -> str:
     if first is not None and group < 2:
         return unanswered(first, clock, say)
+    if group == _OPEN and first is not None and first.state == "acknowledged":
+        return ""  # who has it is said
     return say.say(("overdue", "rising", "open", "quiet")[group - 2])
 
 
@@ -198,7 +211,7 @@ def _chance(main: Standing | None, trace: Sequence[Point], clock: int, say: Phra
     if main is None or main.abstained:
         return ""
     before = _before(trace)
-    if before is None:
+    if before is None or say.percent(before.score) == say.percent(main.score):
         return say.percent(main.score)
     moved = main.score - before.score
     arrow = _ARROWS["steady" if abs(moved) < _MOVED else "rising" if moved > 0 else "falling"]
@@ -209,6 +222,10 @@ def _chance(main: Standing | None, trace: Sequence[Point], clock: int, say: Phra
         before=say.percent(before.score),
         at=say.clock(before.at, clock),
     )
+
+
+def _percent(main: Standing | None, say: Phrases) -> str:
+    return "" if main is None or main.abstained else say.percent(main.score)
 
 
 def _before(trace: Sequence[Point]) -> Point | None:
@@ -224,7 +241,7 @@ def _rises(trace: Sequence[Point]) -> bool:
 
 def _news2(news2: Standing | None, say: Phrases) -> str:
     """The points now; those of an alert are of when it last changed."""
-    if news2 is None:
+    if news2 is None or (news2.abstained and not news2.score):
         return ""
     return say.say("news2_at_least" if news2.abstained else "news2", points=f"{news2.score:.0f}")
 

@@ -1,11 +1,12 @@
 """What is shown of the house: lines in a language, who the patients are, and how far all of it can be trusted."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from statistics import median
 from typing import Any, Final
 
-from features.instants import parse
+from features.instants import MINUTE, parse
 from streams.board.feed import SILENT_S, Health
 from streams.board.house import House
 from streams.board.phrases import LANGUAGES, Language, Phrases
@@ -16,6 +17,10 @@ from streams.settings import Settings
 from streams.terms import shelf
 
 _MAIN: Final = "infection-risk"
+#: A service that is so far behind is said to be.
+_LAGS_S: Final = 30.0
+#: What is usual is that of so many patients at least.
+_USUAL_OF: Final = 5
 
 
 class View:
@@ -39,7 +44,7 @@ class View:
         if now is None:
             return None
         found = row(now, self.person(now), self._house.trace(patient, _MAIN), self.clock(now), self._phrases[language])
-        return {**found, "now": None if self._is_live() else parse(now.at)}
+        return {**found, "now": None if self.is_live() else parse(now.at)}
 
     def known(self, names: Iterable[str]) -> str | None:
         """The first patient here whom one of these identifiers names."""
@@ -62,7 +67,7 @@ class View:
 
     def clock(self, now: Now) -> int:
         """From when a patient's ages count (ms): the board's clock, and in a replay the patient's own."""
-        return time.time_ns() // 1_000_000 if self._is_live() else parse(now.at)
+        return time.time_ns() // 1_000_000 if self.is_live() else parse(now.at)
 
     def wards(self) -> list[str]:
         """The wards that somebody is on."""
@@ -77,6 +82,12 @@ class View:
         main = next((one for one in self._house.patients[patient].scores if one.kind == _MAIN), None)
         return (main is None or main.abstained, 0.0 if main is None else -main.score)
 
+    def usual(self, ward: str | None, kind: str) -> float | None:
+        """The middle one of the newest scores of a ward's patients; ``None`` where they are too few to say."""
+        told = [one for now in self._house.patients.values() if now.ward == ward for one in now.scores]
+        scores = [one.score for one in told if one.kind == kind and not one.abstained]
+        return median(scores) if len(scores) >= _USUAL_OF else None
+
     def parts(self) -> list[dict[str, Any]]:
         """Each partition of the service, and how long ago it was heard."""
         found = []
@@ -84,7 +95,9 @@ class View:
             beat = self._house.beats.get(number)
             silent = None if beat is None else int(time.monotonic() - beat.heard)
             state = "lost" if silent is None else "late" if silent > SILENT_S else "ok"
-            found.append({"part": number, "state": state, "seconds": silent, "live": beat is None or beat.live})
+            lag = int(self._health.lag.seconds(number, time.monotonic()))
+            live = beat is None or beat.live
+            found.append({"part": number, "state": state, "seconds": silent, "live": live, "lag": lag})
         return found
 
     def models(self, language: Language) -> list[dict[str, Any]]:
@@ -100,16 +113,25 @@ class View:
         ]
 
     def sources(self, language: Language) -> list[dict[str, Any]]:
-        """Each group of measurements: when the newest became known, and how many patients have any."""
+        """Each group of measurements: when the newest became known, how long ago, and how many patients have any."""
         say, clock = self._phrases[language], time.time_ns() // 1_000_000
         known: dict[str, list[int]] = defaultdict(list)
         for now in self._house.patients.values():
             for group, (_, issued) in now.newest.items():
                 known[group].append(parse(issued))
         return [
-            {"group": say.word("groups", group), "newest": say.clock(max(when), clock), "patients": len(when)}
+            {
+                "group": say.word("groups", group),
+                "newest": say.clock(max(when), clock),
+                "minutes": max(0, clock - max(when)) // MINUTE if self.is_live() else None,
+                "patients": len(when),
+            }
             for group, when in sorted(known.items())
         ]
+
+    def lying(self) -> Counter[str]:
+        """How many patients lie in each ward."""
+        return Counter(one.ward for one in self._house.patients.values() if one.ward and one.discharged is None)
 
     def pulse(self, language: Language) -> dict[str, Any]:
         """A sign of life, and what it is worth."""
@@ -132,13 +154,17 @@ class View:
             since = say.clock(parse(min(one.at for one in silent or beats.values())), clock)
             parts = len(silent) + self._partitions - len(beats)
             return {"state": "late", "text": say.say("late", at=since, parts=parts, all=self._partitions)}
+        lag = self._health.lag.longest(time.monotonic())
+        if self.is_live() and lag > _LAGS_S:
+            return {"state": "late", "text": say.say("lags", seconds=int(lag))}
         newest = max((one.at for one in self._house.patients.values()), default=None)
         if newest is None:
             return {"state": "ok", "text": say.say("ok_empty")}
         return {
             "state": "ok",
-            "text": say.say("ok" if self._is_live() else "replay", at=say.clock(parse(newest), clock)),
+            "text": say.say("ok" if self.is_live() else "replay", at=say.clock(parse(newest), clock)),
         }
 
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
+        """Whether the service decides what happens now, and replays no past."""
         return all(one.live for one in self._house.beats.values())

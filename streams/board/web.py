@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from features.catalogue import catalogue
+from streams.board import burden
 from streams.board import patient as page
 from streams.board.access import Access
 from streams.board.answers import AnswerError, give, item
@@ -32,6 +33,7 @@ from streams.board.guard import Names, SafeHeaders, is_forged
 from streams.board.history import Histories, HistoryError
 from streams.board.hooks import Hooks
 from streams.board.house import House
+from streams.board.journal import Journal
 from streams.board.limits import LIMITS, LINES, Bounds, Rates, Seats, address
 from streams.board.login import Login, LoginError
 from streams.board.outlet import Outlet
@@ -67,7 +69,8 @@ class Board:
         #: Whether a part of it failed; ``stop`` is called then.
         self.broken = False
         self.stop: Callable[[], None] = lambda: None
-        self._feed = Feed(settings, self.house)
+        self.journal = Journal()
+        self._feed = Feed(settings, self.house, self.journal)
         self.health = self._feed.health
         self._view = View(settings, self.house, self.health)
         self._hub = Hub(self._view.line, lambda: list(self.house.patients), self._view.pulse)
@@ -93,7 +96,9 @@ class Board:
                 self._route("/ward", "ward", self.ward),
                 self._route("/handover", "handover", self.handover),
                 self._route("/second-opinion", "second", self.second_opinion),
+                self._route("/wall", "ward", self.wall),
                 self._route("/service", "service", self.service),
+                self._route("/burden", "burden", self.burden),
                 self._route("/patient/{handle}", "patient", self.patient),
                 self._route("/stream", "stream", self.stream),
                 self._route("/answer", "answer", self.answer, "POST"),
@@ -149,8 +154,12 @@ class Board:
             self.stop()
 
     async def _tell_again(self) -> None:
+        seen = time.time_ns() // 1_000_000
         while True:
             await asyncio.sleep(_ANEW_S)
+            before, seen = seen, time.time_ns() // 1_000_000
+            if self._view.is_live() and self.health.lost is None:
+                self.journal.lie(self._view.lying(), before, seen)
             for patient in list(self.house.patients):
                 self._hub.changed(patient)
 
@@ -248,7 +257,7 @@ class Board:
         return await self._list(request, "second", self._view.rank)
 
     async def _list(
-        self, request: Request, name: str, rank: Callable[[str], tuple[Any, ...]] = lambda _: ()
+        self, request: Request, name: str, rank: Callable[[str], tuple[Any, ...]] = lambda _: (), **more: Any
     ) -> Response:
         """The lines that fit what is wanted, by rank, then by what needs doing."""
         language = self._language(request)
@@ -270,7 +279,17 @@ class Board:
             kinds=[{"kind": kind, "text": say.word("kinds", kind)} for kind in self._view.kinds()],
             printed=say.stamp(clock),
             **wanted,
+            **more,
         )
+
+    async def wall(self, request: Request) -> Response:
+        """Who needs somebody, to be read from three metres by all who pass: without names unless they are wanted."""
+        return await self._list(request, "wall", names="names" in request.query_params)
+
+    async def burden(self, request: Request) -> Response:
+        """How many alerts each ward is given, and what comes of them, beside what others published."""
+        say, clock = self._view.phrases(self._language(request)), time.time_ns() // 1_000_000
+        return self._page(request, "burden", **burden.page(self.journal, clock, say))
 
     async def service(self, request: Request) -> Response:
         """How the service is: its parts, its models, its sources."""
@@ -309,9 +328,13 @@ class Board:
             row={"handle": request.path_params["handle"], **line},
             identity=page.identity(now, person, clock, say),
             place=" · ".join(filter(None, (now.ward, line["f"]["place"]))),
-            alerts=page.alerts(now, clock, say),
+            alerts=page.alerts(now, self.journal, clock, say),
             series=measured,
-            scores=[page.course(kind, trace, now, say) for kind, trace in traces.items() if trace],
+            scores=[
+                page.course(kind, trace, self._view.usual(now.ward, kind), now, clock, say)
+                for kind, trace in traces.items()
+                if trace
+            ],
             notes=unknown,
             standing=page.standing(now, say),
         )
@@ -374,7 +397,7 @@ class Board:
 
     async def readyz(self, _: Request) -> Response:
         """Whether what it shows is whole."""
-        ready = self._feed.health.ready and self._feed.health.lost is None and not self.broken
+        ready = self._feed.health.ready and self.health.lost is None and not self.broken
         return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
 
     async def failed(self, request: Request, error: Exception) -> Response:

@@ -1,7 +1,6 @@
 """A hospital with a board that is open in a real Chromium: Kafka, a worker, the board's process, and pages."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,18 +19,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from features.instants import HOUR, render
 from streams.broker import Broker, free_port
+from tests.browser.chromium import launched
 from tests.integration.service import Service
 
-#: Without these, Chromium asks hosts that a closed network refuses, many at a time.
-_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _PATIENCE_S = 180.0
 
 
@@ -134,12 +124,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "chromium is missing: deploy/browser.sh installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
 
 
 class Faults(list[str]):

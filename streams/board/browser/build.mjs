@@ -7,7 +7,7 @@ const COMMON = { bundle: true, minify: true, charset: "utf8", outdir: OUT, metaf
 
 await rm(OUT, { recursive: true, force: true });
 const results = [
-  await build({ ...COMMON, entryPoints: ["src/board.ts", "src/patient.ts", "src/still.ts"], format: "esm" }),
+  await build({ ...COMMON, entryPoints: ["src/board.ts", "src/patient.ts", "src/still.ts", "src/wall.ts"], format: "esm" }),
   // Runs before the first paint, so it is no module: a dark ward gets no white flash.
   await build({ ...COMMON, entryPoints: ["src/theme.ts"], format: "iife" }),
   await build({ ...COMMON, entryPoints: ["src/board.css"], loader: { ".woff2": "file" }, assetNames: "[name]", target: [] }),

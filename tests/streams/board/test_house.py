@@ -59,6 +59,16 @@ def test_an_alert_raised_at_the_instant_at_which_another_ended_is_the_newer():
         assert [one.id for one in house.patients[PATIENT].alerts] == ["new"]
 
 
+def test_an_alert_that_is_taken_back_at_the_instant_at_which_it_was_raised_is_taken_back():
+    first, second = alert("raised", 1, 2), alert("retracted", 2, 2)
+    for order in permutations([first, second]):
+        house = House()
+        house.hear_now(PATIENT, shown(2, alerts=(first,), since={first.id: first.at}))
+        for one in order:
+            house.hear_alert(one)
+        assert [one.state for one in house.patients[PATIENT].alerts] == ["retracted"]
+
+
 def test_the_course_of_a_score_has_a_day_and_leaves_with_the_patient():
     house = House()
     house.hear_now(PATIENT, shown())

@@ -77,7 +77,9 @@ async function send(form: HTMLFormElement, body: FormData, box: HTMLElement): Pr
       body,
     });
     if (!answer.ok) finish(id, await refusal(answer));
-    else form.reset();
+    // It changes nothing of the alert, so nothing comes back.
+    else if (action === "comment") finish(id, word("noted"));
+    if (answer.ok) form.reset();
   } catch {
     finish(id, word("answer_failed"));
   }

@@ -1,6 +1,7 @@
 /** The ward's page. */
 
 import { element, root, word } from "./page";
+import { follow, marks } from "./away";
 import "./keys";
 import "./menu";
 import { matches, onFilter } from "./filter";
@@ -20,6 +21,7 @@ const list = element("#rows", HTMLElement);
 const views = new Map<string, RowView>();
 for (const item of list.children)
   if (item instanceof HTMLElement) views.set(item.dataset["handle"] ?? "", new RowView(item));
+for (const { item } of views.values()) follow(item);
 const order = new Order(list, views);
 
 let incoming = new Map<string, Row | null>();
@@ -65,6 +67,7 @@ function add(handle: string): RowView {
   const view = new RowView();
   views.set(handle, view);
   list.append(view.item);
+  follow(view.item);
   return view;
 }
 
@@ -91,7 +94,7 @@ asked.addEventListener("close", () => {
 function summarise(): void {
   const shown: Record<Band, number> = { critical: 0, warning: 0, info: 0, none: 0, unknown: 0 };
   let all = 0;
-  let marked = 0;
+  const marked: HTMLElement[] = [];
   for (const { row, item, mark, gone } of views.values()) {
     if (!row) continue;
     const hidden = !matches(row);
@@ -99,7 +102,7 @@ function summarise(): void {
     if (hidden || gone) continue;
     shown[row.band] += 1;
     all += 1;
-    if (mark) marked += 1;
+    if (mark) marked.push(item);
   }
   for (const part of document.querySelectorAll<HTMLElement>("[data-count]")) {
     const name = part.dataset["count"] ?? "";
@@ -107,8 +110,9 @@ function summarise(): void {
     if (part.textContent !== text) part.textContent = text;
   }
   element("#nobody", HTMLElement).hidden = all > 0;
-  seenAll.hidden = marked === 0;
-  seenAll.textContent = word("mark_all_seen", { n: marked });
+  marks(marked);
+  seenAll.hidden = marked.length === 0;
+  seenAll.textContent = word("mark_all_seen", { n: marked.length });
 }
 
 onFilter(summarise);

@@ -2,6 +2,7 @@
 
 import { element, word } from "./page";
 import type { RowView } from "./patch";
+import { byNeed } from "./row";
 
 const SORT_MS = 1_000;
 /** A hand that has not moved for so long is gone, even if the pointer still rests on a row. */
@@ -66,7 +67,7 @@ export class Order {
 
   #wanted(): RowView[] {
     const views = [...this.#views.values()].filter((view) => !view.gone);
-    return views.sort((a, b) => compare(a.row?.order ?? "", b.row?.order ?? ""));
+    return views.sort((a, b) => (a.row && b.row ? byNeed(a.row, b.row) : 0));
   }
 
   #changes(): boolean {
@@ -97,9 +98,4 @@ export class Order {
     this.#bar.hidden = n === 0;
     if (n) this.#count.textContent = word(n === 1 ? "one_change_waits" : "changes_wait", { n });
   }
-}
-
-// Not localeCompare: the server's keys are made to be sorted by their characters.
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -102,7 +102,9 @@ export class RowView {
     for (const input of fields.querySelectorAll<HTMLInputElement>("input[name=alert]")) if (input.value !== alert.id) input.value = alert.id;
     const take = fields.querySelector<HTMLElement>("form.take");
     const reopen = fields.querySelector<HTMLElement>("form.reopen");
+    const did = fields.querySelector<HTMLInputElement>("form.did input[name=action]");
     if (take) take.hidden = alert.state === "acknowledged";
+    if (did) did.value = alert.state === "acknowledged" ? "comment" : "acknowledge";
     if (reopen) reopen.hidden = !REOPENED_FROM.includes(alert.state);
     for (const { id, sequence } of row.alerts) arrived(id, sequence);
     refresh(fields);

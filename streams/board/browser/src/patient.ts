@@ -1,7 +1,7 @@
 /** The page of one patient. */
 
 import { arrived } from "./answer";
-import { now, stamp } from "./clock";
+import { now } from "./clock";
 import { onTheme } from "./ink";
 import "./menu";
 import { element } from "./page";
@@ -46,12 +46,6 @@ function same(a: Row, b: Row): boolean {
 }
 
 element("#fresh button", HTMLButtonElement).addEventListener("click", () => location.reload());
-
-for (const time of document.querySelectorAll<HTMLElement>("time[data-at]")) {
-  const at = Number(time.dataset["at"]);
-  time.textContent = stamp(at);
-  time.setAttribute("datetime", new Date(at).toISOString());
-}
 
 const plots = [...document.querySelectorAll<HTMLElement>("[data-plot]")].map((figure) => new Plot(figure));
 const choices = document.querySelectorAll<HTMLElement>("[data-window]");

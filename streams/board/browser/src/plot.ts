@@ -20,7 +20,6 @@ interface Point {
   t: number;
   v: number;
   band: string;
-  struck: boolean;
   noted: boolean;
 }
 
@@ -38,7 +37,6 @@ export class Plot {
       t: Number(dataset["t"]) / 1_000,
       v: Number(dataset["v"]),
       band: dataset["band"] ?? "",
-      struck: "struck" in dataset,
       noted: "note" in dataset,
     }));
     this.#alerts = (figure.dataset["alerts"] ?? "").split(" ").filter(Boolean).map((at) => Number(at) / 1_000);
@@ -64,12 +62,12 @@ export class Plot {
 
   /** The points that count, with a break in each gap. */
   #line(): uPlot.AlignedData {
-    const good = this.#points.filter((point) => !point.struck);
-    const steps = good.slice(1).map((point, i) => point.t - (good[i]?.t ?? point.t));
+    const points = this.#points;
+    const steps = points.slice(1).map((point, i) => point.t - (points[i]?.t ?? point.t));
     const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 0;
     const xs: number[] = [];
     const ys: (number | null)[] = [];
-    good.forEach((point, i) => {
+    points.forEach((point, i) => {
       const step = steps[i - 1] ?? 0;
       if (step > Math.min(LONGEST, Math.max(SHORTEST, GAP * usual))) {
         xs.push(point.t - step / 2);
@@ -82,8 +80,8 @@ export class Plot {
   }
 
   #range(): [number, number] {
-    const limit = (name: string) => (name in this.#figure.dataset ? [Number(this.#figure.dataset[name])] : []);
-    const values = [...this.#points.map((point) => point.v), ...limit("low"), ...limit("high")];
+    const limit = (name: "low" | "high" | "usual") => (name in this.#figure.dataset ? [Number(this.#figure.dataset[name])] : []);
+    const values = [...this.#points.map((point) => point.v), ...limit("low"), ...limit("high"), ...limit("usual")];
     const most = Math.max(...values);
     if (this.#figure.dataset["plot"] === "score") return [0, CHANCES.find((top) => top >= most) ?? 1];
     const least = Math.min(...values);
@@ -115,25 +113,17 @@ export class Plot {
     };
   }
 
-  /** The reference range as a pale band; of a score, what is usual here as a dashed line. */
+  /** The reference range as a pale band; of a score, what is usual on the ward now as a dashed line. */
   #back(plot: uPlot): void {
-    const { low, high } = this.#figure.dataset;
-    if (low === undefined && high === undefined) return;
+    const { low, high, usual } = this.#figure.dataset;
     const { ctx, bbox } = plot;
+    if (usual !== undefined) dashed(ctx, bbox, plot.valToPos(Number(usual), "y", true));
+    if (low === undefined && high === undefined) return;
     const top = high === undefined ? bbox.top : Math.max(bbox.top, plot.valToPos(Number(high), "y", true));
     ctx.save();
-    if (this.#figure.dataset["plot"] === "score") {
-      ctx.strokeStyle = ink("--soft");
-      ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, top);
-      ctx.lineTo(bbox.left + bbox.width, top);
-      ctx.stroke();
-    } else {
-      const bottom = low === undefined ? bbox.top + bbox.height : Math.min(bbox.top + bbox.height, plot.valToPos(Number(low), "y", true));
-      ctx.fillStyle = ink("--range");
-      ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
-    }
+    const bottom = low === undefined ? bbox.top + bbox.height : Math.min(bbox.top + bbox.height, plot.valToPos(Number(low), "y", true));
+    ctx.fillStyle = ink("--range");
+    ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
     ctx.restore();
   }
 
@@ -152,9 +142,8 @@ export class Plot {
       ctx.strokeStyle = ink(point.band ? `--${point.band}-edge` : "--ink");
       ctx.fillStyle = ink(point.band ? `--${point.band}` : point.noted ? "--page" : "--ink");
       ctx.beginPath();
-      if (point.struck) cross(ctx, x, y, size);
-      else ctx.arc(x, y, size, 0, 2 * Math.PI);
-      if (!point.struck) ctx.fill();
+      ctx.arc(x, y, size, 0, 2 * Math.PI);
+      ctx.fill();
       ctx.stroke();
     }
     ctx.restore();
@@ -165,11 +154,15 @@ function written(value: number): string {
   return value.toLocaleString(document.documentElement.lang, { maximumFractionDigits: 2 });
 }
 
-function cross(ctx: CanvasRenderingContext2D, x: number, y: number, size: number): void {
-  ctx.moveTo(x - size, y - size);
-  ctx.lineTo(x + size, y + size);
-  ctx.moveTo(x - size, y + size);
-  ctx.lineTo(x + size, y - size);
+function dashed(ctx: CanvasRenderingContext2D, { left, width }: uPlot.BBox, y: number): void {
+  ctx.save();
+  ctx.strokeStyle = ink("--soft");
+  ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(left, y);
+  ctx.lineTo(left + width, y);
+  ctx.stroke();
+  ctx.restore();
 }
 
 function triangle(ctx: CanvasRenderingContext2D, x: number, top: number, height: number, size: number): void {
