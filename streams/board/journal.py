@@ -22,7 +22,7 @@ _LEAST_DAYS: Final = 10.0
 
 
 class Change(NamedTuple):
-    """A change of an alert: when (ms), to what, who is to have it, and whose answer made it; empty texts for nobody's."""
+    """A change of an alert: when (ms), to what, who is to have it, whose answer made it; empty: nobody."""
 
     at: int
     state: str

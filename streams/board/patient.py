@@ -47,7 +47,9 @@ def identity(now: Now, person: Person, clock: int, say: Phrases) -> dict[str, st
 def alerts(now: Now, journal: Journal, clock: int, say: Phrases) -> list[dict[str, Any]]:
     """Every alert, open ones first, with its reasons in words and what became of it so far."""
     ordered = sorted(now.alerts, key=lambda one: (one.state in ENDED, *gravity(one)))
-    return [{**_alert(one, now, clock, say), "history": _history(journal.history(one.id), clock, say)} for one in ordered]
+    return [
+        {**_alert(one, now, clock, say), "history": _history(journal.history(one.id), clock, say)} for one in ordered
+    ]
 
 
 def series(now: Now, record: Record, catalogue: Catalogue, clock: int, say: Phrases) -> list[dict[str, Any]]:
