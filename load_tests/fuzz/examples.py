@@ -136,6 +136,8 @@ _ENCOUNTER_RESOURCE: Final = {
     "location": [
         {"location": {"display": "OUH-M2"}, "status": "active", "physicalType": _coded("urn:x", "wa")},
         {"location": {"display": "12"}, "status": "active", "physicalType": _coded("urn:x", "bd")},
+        {"location": {"display": "OUH-M1"}, "period": {"start": time(0)}},
+        {"location": {"display": "OUH-M3"}, "period": {"start": time(2)}},
     ],
 }
 _LACTATE: Final = {
@@ -198,6 +200,19 @@ FHIR: Final[tuple[Any, ...]] = (
             {"resource": {**_PRESSURE, "subject": {"identifier": {"system": "urn:x", "value": PATIENT}}}},
             {"resource": _AWAKE},
             {"resource": _REPORT},
+        ],
+    },
+    {
+        "resourceType": "Bundle",
+        "type": "history",
+        "entry": [
+            {"resource": {"resourceType": "Parameters"}},
+            {
+                "request": {"method": "DELETE", "url": "Observation/o-1"},
+                "response": {"etag": 'W/"2"', "lastModified": time(14)},
+            },
+            {"resource": {**_REPORT, "contained": None, "result": [{"reference": "Observation/o-1"}]}},
+            {"resource": _LACTATE},
         ],
     },
 )

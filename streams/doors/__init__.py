@@ -164,7 +164,9 @@ def _made(source: Source, form: str, settings: Settings) -> Translation:
     if form == "hl7":
         return hl7.translate(within(source.value, most), source.timestamp, settings)
     document = load(source.value, most)
-    return fhir.translate(document, source.timestamp) if form == "fhir" else native.translate(document)
+    if form == "fhir":
+        return fhir.translate(document, source.timestamp, settings.patient_system)
+    return native.translate(document)
 
 
 def _place(source: Source) -> dict[str, Any]:
