@@ -10,8 +10,10 @@ import orjson
 from features.catalogue import Refused
 from features.record import Record, encode
 from models import outputs
+from models.registry import foreseen
 from models.step import Decider, Place, step
 from streams import intake
+from streams.bundle import Bundles
 from streams.deadletter import Source
 from streams.now import News, Now, now
 from streams.partitioner import partition_of
@@ -33,7 +35,7 @@ class Expected:
 
     ``states`` has for each patient the digests of the record after each of its events, ``written`` what must lie on
     ``events`` because of others: handovers (patient, id) and records moved to their key's partition (key, digest);
-    ``shown`` what ``patients.now`` has of each patient in the end.
+    ``shown`` what ``patients.now`` has of each patient in the end; ``told`` digests of what the record system is told.
     """
 
     alerts: dict[Change, Any] = field(default_factory=dict)
@@ -42,12 +44,14 @@ class Expected:
     states: dict[str, list[bytes]] = field(default_factory=dict)
     written: set[tuple[str, str]] = field(default_factory=set)
     shown: dict[str, Now | None] = field(default_factory=dict)
+    told: dict[Change, bytes] = field(default_factory=dict)
 
 
 def expect(decider: Decider, settings: Settings, log: Iterable[Source]) -> Expected:
     """Replay ``events`` (in the order of partition and offset) through the pure step."""
     expected = Expected()
     records: dict[str, Record] = {}
+    bundles = Bundles(foreseen(decider.scorers), settings.patient_system)
     for source in log:
         patient = (source.key or b"").decode()
         if partition_of(source.key or b"", settings.partitions) != source.partition:
@@ -77,6 +81,7 @@ def expect(decider: Decider, settings: Settings, log: Iterable[Source]) -> Expec
             expected.scores[source.partition, source.offset, score.id] = said(score)
         for alert in decision.alerts:
             expected.alerts[patient, alert.id, alert.sequence] = said(alert)
+            expected.told[patient, alert.id, alert.sequence] = digest(bundles.of(alert))
         expected.written |= {(send.patient, str(send.item["id"])) for send in decision.sends}
     return expected
 

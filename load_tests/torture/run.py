@@ -28,7 +28,7 @@ from streams.broker import Broker, BrokerError
 from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.terms import Terms
-from streams.topics import ALERTS, AUDIT, CHANGELOG, DEADLETTER, EVENTS, NOW, SCORES
+from streams.topics import ALERTS, AUDIT, CHANGELOG, DEADLETTER, EVENTS, FHIR_ALERTS, NOW, SCORES
 
 _READY_S: Final = 120.0
 _SETTLE_S: Final = 600.0
@@ -220,6 +220,7 @@ def run(
         logs.read(settings, DEADLETTER, 1),
         logs.read(settings, CHANGELOG, settings.partitions, committed=True),
         logs.read(settings, NOW, settings.partitions, committed=True),
+        logs.read(settings, FHIR_ALERTS, settings.partitions),
         logs.read(settings, AUDIT, settings.partitions, committed=True),
     )
     terms = Terms.of(settings)

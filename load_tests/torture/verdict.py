@@ -35,6 +35,8 @@ FIGURES: Final = (
     "states gone back",
     "unknown states",
     "shown otherwise",
+    "lost transactions",
+    "differing transactions",
     "audited otherwise",
 )
 
@@ -73,6 +75,7 @@ class Found:
     letters: Sequence[Source]
     changelog: Sequence[Source]
     shown: Sequence[Source]
+    told: Sequence[Source]
     audited: Sequence[Source]
 
 
@@ -96,6 +99,7 @@ def judge(expected: Expected, found: Found) -> Verdict:
     _judge_written(verdict, expected, found.events)
     _judge_states(verdict, expected, found.changelog)
     _judge_shown(verdict, expected, found.shown)
+    _judge_told(verdict, expected, found.told)
     return verdict
 
 
@@ -228,6 +232,20 @@ def judge_audit(verdict: Verdict, terms: Terms, found: Found) -> None:
         for case in cases:
             verdict.fault("audited otherwise", case)
         verdict.compared["audit entries"] = verdict.compared.get("audit entries", 0) + one.identical
+
+
+def _judge_told(verdict: Verdict, expected: Expected, found: Iterable[Source]) -> None:
+    """The record system is told every change of every alert, each time in the same words."""
+    seen = set()
+    for one in found:
+        headers = {name: value.decode() for name, value in one.headers}
+        change = ((one.key or b"").decode(), headers["alert"], int(headers["sequence"]))
+        seen.add(change)
+        if expected.told.get(change) != digest(one.value or b""):
+            verdict.fault("differing transactions", change)
+    for change in expected.told.keys() - seen:
+        verdict.fault("lost transactions", change)
+    verdict.compared["transactions"] = len(expected.told)
 
 
 def _differing(shown: now.Now | None, wanted: now.Now | None) -> str:

@@ -58,6 +58,11 @@ def gone(offset, patient="p-gone"):
     return source("patients.now", offset, None, patient)
 
 
+def transaction(sequence, value=None):
+    headers = (("alert", b"a"), ("sequence", b"%d" % sequence))
+    return source("alerts.fhir", sequence, value or b"bundle %d" % sequence, headers=headers)
+
+
 def silenced(output):
     return {name: value for name, value in output.items() if name != "emitted"}
 
@@ -73,6 +78,7 @@ def expected():
         states={PATIENT: [state(one) for one in STATES]},
         written={("p-2", "handover-1"), ("p-3", digest(b"misplaced").hex())},
         shown={PATIENT: SHOWN, "p-gone": None},
+        told={(PATIENT, "a", sequence): digest(b"bundle %d" % sequence) for sequence in (1, 2)},
     )
 
 
@@ -89,6 +95,7 @@ def found(**topics):
         letters=[letter(1)],
         changelog=[source("changelog", at, encode(one)) for at, one in enumerate(STATES)],
         shown=[shown(0, "p-gone"), shown(0, ward="before"), shown(1), gone(2)],
+        told=[transaction(1), transaction(2)],
         audited=[],
     )
     return replace(sound, **topics)
@@ -109,6 +116,7 @@ def test_what_the_step_says_is_sound():
         "handovers": 2,
         "states": 1,
         "patients shown": 1,
+        "transactions": 2,
     }
 
 
@@ -141,6 +149,14 @@ def test_a_patient_who_is_not_shown_as_decided_is_found(wrong):
 def test_a_lost_alert_is_found_and_so_is_the_gap_that_it_leaves():
     assert figures(alerts=found().alerts[:1]) == {"lost alerts": 1}
     assert figures(alerts=found().alerts[1:]) == {"lost alerts": 1, "sequence gaps": 1}
+
+
+def test_what_the_record_system_is_not_told_or_told_in_other_words_is_seen():
+    again = [*found().told, transaction(1)]
+    assert figures(told=again) == {}
+    assert figures(told=found().told[1:]) == {"lost transactions": 1}
+    assert figures(told=[*again, transaction(2, b"other")]) == {"differing transactions": 1}
+    assert figures(told=[*again, transaction(3)]) == {"differing transactions": 1}
 
 
 @pytest.mark.req("VAGT-REL-13")
