@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test test-long lint format load evidence sbom audit fuzz locks clean
+.PHONY: run test test-long lint format load evidence docs sbom audit fuzz locks clean
 
 BOARD := streams/board/static/board.js
 
@@ -37,6 +37,10 @@ load: .venv/.installed-dev
 # The documents for approval, in evidence/: see docs/evidence.md.
 evidence: .venv/.installed-dev $(BOARD)
 	$(BIN)/python -m deploy.evidence.build
+
+# The documentation's site, in dist/site.
+docs: .venv/.installed-dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "Read dist/site/index.html"
 
 # What the product is made of (CycloneDX): see docs/supply-chain.md.
 sbom: .venv/.installed
@@ -73,7 +77,7 @@ $(BOARD): .venv/.machine $(wildcard streams/board/browser/*.json streams/board/b
 	@touch $@
 
 .venv/.installed: .venv/.machine requirements.lock pyproject.toml
-	@echo "Installing the Python packages"
+	@echo "Installing the Python packages (a minute or a few, only once)"
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

@@ -55,4 +55,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     [ ${#missing[@]} -eq 0 ] || ask_and_leave
 fi
 
-.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    echo "Making .venv"
+    "$python" -m venv --clear .venv
+fi
