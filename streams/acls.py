@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
     ACLFilter,
@@ -205,7 +206,7 @@ def apply(settings: Settings, wanted: Sequence[Rule]) -> tuple[int, list[Rule]]:
     """
     admin = kafka.admin(settings)
     try:
-        have = {_rule(one) for one in admin.describe_acls(EVERY)[0]}
+        have = allowed(admin)
         missing = [one for one in wanted if one not in have]
         refused = admin.create_acls([_acl(one) for one in missing])["failed"] if missing else ()
     except SecurityDisabledError:
@@ -218,6 +219,16 @@ def apply(settings: Settings, wanted: Sequence[Rule]) -> tuple[int, list[Rule]]:
         raise AclError(f"Kafka at {settings.kafka_bootstrap} refused {len(refused)} ACLs: {refused[0].__name__}.")
     ours = {(one.kind, one.name) for one in wanted}
     return len(missing), sorted(one for one in have - set(wanted) if (one.kind, one.name) in ours)
+
+
+def allowed(admin: KafkaAdminClient) -> set[Rule]:
+    """All that the cluster's ACLs allow.
+
+    Raises:
+        SecurityDisabledError: it has no authorizer.
+        KafkaError: it does not answer, or does not let this client see them.
+    """
+    return {_rule(one) for one in admin.describe_acls(EVERY)[0]}
 
 
 def _acl(rule: Rule) -> ACL:

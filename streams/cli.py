@@ -12,6 +12,7 @@ from streams.commands.audit import audit
 from streams.commands.board import board
 from streams.commands.burden import burden
 from streams.commands.deadletter import deadletter
+from streams.commands.doctor import doctor
 from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
 from streams.commands.mllp import mllp
@@ -50,6 +51,7 @@ app.command()(burden)
 app.command()(erase)
 app.command()(topics)
 app.command()(repartition)
+app.command()(doctor)
 app.command()(acls)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

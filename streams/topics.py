@@ -157,7 +157,7 @@ def ensure(
         for topic in missing:
             created(topic.name)
         admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=_left_ms(deadline))
-        return _differences(admin, wanted, replication)
+        return differences(admin, wanted, replication)
     except KafkaError as error:
         raise TopicError(f"Kafka at {bootstrap} did not finish its topics: {error}") from error
     finally:
@@ -187,11 +187,16 @@ def _create(admin: KafkaAdminClient, missing: Sequence[Topic], replication: int,
             time.sleep(0.5)
 
 
-def _differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: int) -> list[Difference]:
+def differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: int) -> list[Difference]:
+    """How topics that exist differ from what they shall be.
+
+    Raises:
+        KafkaError: the cluster does not answer, or one does not exist.
+    """
     names = [topic.name for topic in wanted]
     partitions = {found["name"]: found["partitions"] for found in admin.describe_topics(names)}
     settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")["topic"]
-    differences = []
+    found = []
     for topic in wanted:
         have, want = {}, {}
         if topic.keyed_by_patient:
@@ -200,12 +205,12 @@ def _differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: 
         have["replication"], want["replication"] = str(copies), str(replication)
         for setting, value in topic.settings.items():
             have[setting], want[setting] = settings[topic.name][setting]["value"], value
-        differences += [
+        found += [
             Difference(topic.name, setting, have[setting], value)
             for setting, value in want.items()
             if have[setting] != value
         ]
-    return differences
+    return found
 
 
 def _left_ms(deadline: float) -> int:

@@ -49,16 +49,18 @@ class Authority:
             path.write_bytes(made.public_bytes(Encoding.PEM))
         return path
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """A certificate for a client or a server at 127.0.0.1, and its key."""
+    def issue(self, name: str, days: float = 1.0) -> tuple[Path, Path]:
+        """A certificate for a client or a server at 127.0.0.1, good for so long from now, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate, secret = self.folder / f"{self.name}-{name}.crt", self.folder / f"{self.name}-{name}.key"
-        made = self._signed(name, key, x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]))
+        made = self._signed(name, key, x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), days)
         certificate.write_bytes(made.public_bytes(Encoding.PEM))
         secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return certificate, secret
 
-    def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType) -> x509.Certificate:
+    def _signed(
+        self, name: str, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType, days: float = 1.0
+    ) -> x509.Certificate:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -67,7 +69,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(extension, critical=False)
             .sign(self.key, hashes.SHA256())
         )

@@ -24,6 +24,7 @@ from streams.settings import Settings
 from tests.integration.patients import START, observation, ward
 from tests.integration.secured import SECRETS, Authority, Secured, secured, settings
 from tests.integration.service import PARTITIONS, Service, oracle
+from tests.integration.watched import until
 
 pytestmark = pytest.mark.broker
 
@@ -50,6 +51,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 def vagt(*arguments: str, **environment: str) -> Any:
     return CliRunner().invoke(app, list(arguments), env={**COMMON, **environment})
+
+
+def withdraw(owner: Settings, rules: list[acls.Rule]) -> None:
+    """Take ACLs away again."""
+    admin = kafka.admin(owner)
+    admin.delete_acls([acls._acl(rule) for rule in rules])
+    admin.close()
 
 
 def as_user(environment: dict[str, str]) -> Settings:
@@ -241,3 +249,24 @@ async def test_what_no_role_allows_is_refused(cluster: Secured) -> None:
     )
     # A client that asks first is refused where it asks.
     assert {("lab", "DESCRIBE", "sec.events"), ("worker", "WRITE", "sec.fhir")} <= set(said)
+
+
+def test_the_doctor_misses_what_a_worker_may_not_do_and_finds_what_everybody_may(cluster: Secured) -> None:
+    own = as_user({"VAGT_KAFKA_BOOTSTRAP": cluster.open})
+
+    def told() -> list[str]:
+        said = vagt("doctor", VAGT_KAFKA_BOOTSTRAP=cluster.open).output
+        return [line.split(None, 2)[0] for line in said.splitlines() if line[9:].startswith("rights")]
+
+    audit = [one for one in acls.rules(own, "worker", "User:worker") if one.name == own.topic("audit")]
+    everybody = acls.Rule("User:*", "topic", own.topic("events"), False, "Read")
+    assert told() == ["ok"]
+    try:
+        withdraw(own, audit)
+        until(lambda: told() == ["warning"], told)
+        acls.apply(own, [everybody])
+        until(lambda: told() == ["fault", "warning"], told)
+    finally:
+        withdraw(own, [everybody])
+        acls.apply(own, audit)
+    until(lambda: told() == ["ok"], told)
