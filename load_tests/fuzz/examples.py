@@ -216,3 +216,35 @@ FHIR: Final[tuple[Any, ...]] = (
         ],
     },
 )
+
+_PID: Final = f"PID|1||{PATIENT}^^^CPR^NI~17^^^OUH^MR||Prøve^Eva^^^^^L||19510502|F"
+_PV1: Final = "PV1|1|I|OUH-M2^4^12||||||||||||||||e-5521|||||||||||||||||||||||||202603010000|202603050000"
+
+
+def _message(kind: str, *segments: str) -> str:
+    head = rf"MSH|^~\&|LABKA|OUH|VAGT|RSYD|20260301101207.5+0100||{kind}|M1|P|2.5.1||||||8859/1"
+    return "\r".join([head, *segments])
+
+
+#: HL7 v2: a report with all types of values, and each event of a stay.
+HL7: Final = (
+    _message(
+        "ORU^R01^ORU_R01",
+        _PID,
+        _PV1,
+        "ORC|RE|R-9|F-173",
+        "OBR|1|R-9|F-173^LABKA|B^Blood^L|||202603010942|||||||||||||||20260301101000",
+        "OBX|1|NM|NPU18016^P-Kreatinin^NPU||132|µmol/L|45-90|H|||F|||202603010942+0100||^Sysmex|||X1",
+        r"NTE|1||Let h\XE6\mol\.br\yse \T\ mere",
+        "OBX|2|SN|NPU19748^CRP^NPU||<^5|mg/L||||P",
+        "OBX|3|ST|KREA^K^L^NPU03230^K^NPU|1|4,1|mmol/L^mmol/L^UCUM||||C",
+        "OBX|4|CWE|80288-4^ACVPU^LN||V^Voice^L|||||F|||202603010950",
+        "OBX|5|TX|NPU03568^Plt^NPU||>= 90|10\\S\\9/L||||W",
+        "OBX|6|NM|99999-9^?^LN||1|1||||X",
+    ),
+    *(
+        _message(f"ADT^{event}", f"EVN|{event}|20260301080000||||20260301075900", _PID, _PV1)
+        for event in ("A01", "A02", "A03", "A08", "A11", "A12", "A13")
+    ),
+    _message("ADT^A40^ADT_A39", "EVN|A40|20260301080000", _PID, "MRG|p-2000^^^CPR~9^^^OUH", _PID, "MRG|p-3000^^^CPR"),
+)

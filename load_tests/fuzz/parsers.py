@@ -19,19 +19,22 @@ from features.numeral import numeral
 from features.record import Record
 from load_tests.fuzz import examples
 from load_tests.fuzz.files import FileParser
-from load_tests.fuzz.mutate import Mutator, document
+from load_tests.fuzz.mutate import TEXTS, Mutator, document
 from load_tests.fuzz.run import Parser, PromiseError
 from models import outputs
 from models.registry import shipped
 from models.step import Decider, Place, step, wakes_at
 from streams import doors, intake
-from streams.doors import fhir, native
+from streams.doors import fhir, hl7, native
+from streams.hl7 import er7
+from streams.hl7.answer import REFUSED, answer
 from streams.letters import _letter, _object
 from streams.settings import Settings
 
 _PLACE: Final = Place("events", 0, 7)
 _MAX: Final = 1024 * 1024
 _RECEIVED: Final = instants.parse("2026-03-02T00:00:00Z")
+_HL7: Final = Settings(hl7_authority="CPR")
 _NEIGHBOUR: Final = "p-2000"
 
 
@@ -154,13 +157,48 @@ class Door:
 
     def parse(self, given: bytes) -> object:
         """What is written to ``events``."""
-        translation = self._translate(intake.load(given, _MAX))
-        written = doors.records(translation.items)
-        for key, value in written:
-            taken = intake.read(value, key.decode(), 64 * _MAX)
-            if taken.refusals:
-                raise PromiseError(f"what the door let in is refused: {taken.refusals[0][1].reason}")
-        return written, [(index, refused.reason, refused.detail.encode()) for index, refused in translation.refusals]
+        return _let_in(self._translate(intake.load(given, _MAX)))
+
+
+def _let_in(translation: native.Translation) -> object:
+    """What a door writes to ``events``, and that it can be read there."""
+    written = doors.records(translation.items)
+    for key, value in written:
+        taken = intake.read(value, key.decode(), 64 * _MAX)
+        if taken.refusals:
+            raise PromiseError(f"what the door let in is refused: {taken.refusals[0][1].reason}")
+    return written, [(index, refused.reason, refused.detail.encode()) for index, refused in translation.refusals]
+
+
+class Messages:
+    """HL7 v2: what the listener answers, and what the door lets in."""
+
+    name = "hl7"
+    refusals = (Refused,)
+
+    def make(self, random: Random) -> bytes:
+        """A message with other fields, segments dropped, doubled and moved, and damaged bytes."""
+        mutator = Mutator(random)
+        segments = random.choice(examples.HL7).split("\r")
+        for _ in range(random.randint(0, 4)):
+            at = random.randrange(len(segments))
+            fields = segments[at].split("|")
+            where = random.randrange(len(fields))
+            fields[where] = random.choice((mutator.text(fields[where]), random.choice(TEXTS), random.choice(fields)))
+            changed = "|".join(fields)
+            segments[at : at + random.choice((0, 1, 1, 1, 2))] = random.choice(([changed], [changed], [changed] * 2))
+            segments = segments or [changed]
+        if random.random() < 0.1:
+            random.shuffle(segments)
+        data = "\r".join(segments).encode(random.choice(("utf-8", "iso8859-1")), "replace")
+        return mutator.damaged(data) if random.random() < 0.3 else data
+
+    def parse(self, given: bytes) -> object:
+        """What is written to ``events``."""
+        reply = answer(given, REFUSED, Refused("schema", "PID-3: |^~\\&"))
+        if not reply.startswith(b"MSH") or er7.START in reply or er7.END in reply:
+            raise PromiseError("the answer cannot be framed")
+        return _let_in(hl7.translate(given, _RECEIVED, _HL7))
 
 
 def _stored(random: Random) -> bytes:
@@ -300,6 +338,7 @@ PARSERS: Final[dict[str, Callable[[], Parser]]] = {
     "events": Events,
     "fhir": _door("fhir"),
     "native": _door("native"),
+    "hl7": Messages,
     "record": Stored,
     "handover": Handover,
     "letters": Letters,

@@ -55,6 +55,19 @@ def patients_to_erase(sure: bool) -> set[str]:
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """End the command with a sentence when the broker, a topic or a file is what fails."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if (sentence := _sentence(error)) is not None:
+            fail(sentence)
+        raise
+
+
+def _sentence(error: Exception) -> object:
+    """What to say of a failure that can be expected; ``None`` of any other."""
+    # Only now: these modules are half of the product, and a command starts sooner without what it does not use.
     from aiokafka.errors import KafkaError as WorkerKafkaError
     from kafka.errors import KafkaError
 
@@ -68,19 +81,18 @@ def plain_failures() -> Iterator[None]:
     from streams.topics import TopicError
     from streams.worker import WorkerError
 
-    try:
-        yield
-    except (ArchiveError, BrokerError, SecurityError, TopicError, WorkerError, UpError) as error:
-        fail(error)
-    except (ArtefactError, DataError, KeyFileError) as error:
-        fail(f"{str(error)[:1].upper()}{str(error)[1:]}.")
-    except (KafkaError, WorkerKafkaError) as error:
+    if isinstance(error, (ArchiveError, BrokerError, SecurityError, TopicError, WorkerError, UpError)):
+        return error
+    if isinstance(error, (ArtefactError, DataError, KeyFileError)):
+        return f"{str(error)[:1].upper()}{str(error)[1:]}."
+    if isinstance(error, (KafkaError, WorkerKafkaError)):
         name = type(error).__name__
         if "Authorization" in name:  # each library has classes of its own for it
-            fail(f"Kafka does not let this client do that ({name}): `vagt acls` says what each role needs.")
-        fail(f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?")
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        fail(error if error.filename is None else f"{error.filename}: {error.strerror}.")
+            return f"Kafka does not let this client do that ({name}): `vagt acls` says what each role needs."
+        return f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?"
+    if isinstance(error, (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)):
+        return error if error.filename is None else f"{error.filename}: {error.strerror}."
+    return None
 
 
 def watched(items: Iterable[_Item], what: str, total: int | None = None) -> Iterator[_Item]:

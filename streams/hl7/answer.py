@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from features.catalogue import Refused
-from streams.hl7.er7 import Separators
+from streams.hl7.er7 import END, START, Separators
 
 #: Accepted; an error that passes, so send it again; refused, and it will be so again.
 ACCEPTED: Final = "AA"
@@ -27,7 +27,7 @@ _USUAL: Final = ("MSH", "^~\\&")
 def answer(data: bytes, code: str, why: Refused | None = None) -> bytes:
     """What is answered to these bytes, whatever they are."""
     # A character for each byte: what is given back is as it came.
-    head = data.split(b"\r", 1)[0][:4096].decode("latin-1")
+    head = data.split(b"\r", 1)[0][:4096].translate(None, START + END).decode("latin-1")
     sign = head[3] if head.startswith("MSH") and len(head) > 3 and head[3].isascii() and head[3].isprintable() else "|"
     fields = head.split(sign) if head.startswith(f"MSH{sign}") else list(_USUAL)
     if len(fields[1]) < 4:

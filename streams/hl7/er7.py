@@ -24,7 +24,8 @@ _NULL: Final = '""'
 _SILENT: Final = {"H", "N"}
 _LINE: Final = {".br", ".sp", ".ce"}
 #: What MLLP puts around a message.
-_FRAMING: Final = frozenset(b"\x0b\x1c")
+START: Final = b"\x0b"
+END: Final = b"\x1c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def read(data: bytes) -> Message:
             character set does not have) or ``unsupported`` (another character set).
     """
     data = data.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
-    if _FRAMING & set(data):
+    if START in data or END in data:
         raise Refused("bad-hl7", "there are signs of framing within: two messages, of which one was cut off")
     separators = _separators(data)
     lines = data.split(b"\r" if b"\r" in data else b"\n")

@@ -14,15 +14,13 @@ from aiokafka.errors import KafkaError
 from features.catalogue import Refused
 from streams.hl7 import er7
 from streams.hl7.answer import ACCEPTED, AGAIN, REFUSED, answer
-from streams.hl7.er7 import Message
+from streams.hl7.er7 import END, START, Message
 from streams.hl7.keeper import Keeper
 from streams.hl7.sending import kind
 from streams.log import logger
 
 _LOG = logger(__name__)
 
-START: Final = b"\x0b"
-END: Final = b"\x1c"
 _LINE_ENDS: Final = b"\r\n"
 
 

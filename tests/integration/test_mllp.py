@@ -125,6 +125,7 @@ def events(service: Service, patient: str) -> list[dict[str, object]]:
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
+@pytest.mark.req("VAGT-IN-14")
 def test_a_result_raises_an_alert_a_correction_retracts_it_and_a_deletion_leaves_nothing(sender: Sender) -> None:
     assert sender.send(moved("A01"), potassium("7.1", "1000")) == ["AA", "AA"]
     service = settled(sender.service)
@@ -186,6 +187,7 @@ def test_letters_come_as_they_were_written(sender: Sender, charset: str, encodin
     assert (found["value"], found["unit"]) == (132.0, "µmol/L")
 
 
+@pytest.mark.req("VAGT-IN-01")
 def test_what_cannot_be_used_is_a_dead_letter_with_the_senders_bytes(sender: Sender) -> None:
     service = sender.service
     before = service.ends("deadletter")
@@ -215,6 +217,7 @@ def test_a_dead_letter_can_be_sent_again(sender: Sender) -> None:
     ]
 
 
+@pytest.mark.req("VAGT-IN-15")
 def test_a_message_that_is_sent_again_is_there_once_also_after_the_listener_was_killed(sender: Sender) -> None:
     service = sender.service
     before = service.ends("hl7")

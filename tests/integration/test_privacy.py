@@ -27,7 +27,8 @@ KEY = bytes(range(100, 132)).hex()
 #: Numbers as the CPR register gives them, of people who are born in 2057.
 WARD, REPLAYED = ("010157-5011", "170457-6024"), ("230957-7038",)
 IN_FHIR = ("3112575042", "0906576057")
-PEOPLE = (*WARD, *REPLAYED, *IN_FHIR)
+IN_HL7 = "0711576031"
+PEOPLE = (*WARD, *REPLAYED, *IN_FHIR, IN_HL7)
 NAME = "Prøveline Øvelsesdatter"
 #: Two workers start, and one again, on a machine that may have much else to do.
 PATIENCE_S = 400.0
@@ -100,6 +101,26 @@ def resources(patient: str, hour: int) -> dict[str, Any]:
         for code, value, unit in signs
     ]
     return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in sent]}
+
+
+def messages(patient: str) -> list[bytes]:
+    """HL7 v2 of one of these people's, with the number wherever a sender may write it; the last cannot be used."""
+    family, given = NAME.split()
+    who = f"PID|1||{patient}^^^CPR||{family}^{given}||19510502|F"
+    stay = f"PV1|1|I|M2 {patient}^^bed of {patient}" + "|" * 16 + f"e-{patient}"
+    above = f"OBR|1|R-{patient}|F-{patient}^{patient}|B^{patient}^L|||202603010942"
+    good = f"OBX|1|NM|NPU03230^{patient}^NPU|{patient}|7.4|mmol/L|{patient}|{patient}|||F|||||{patient}|||{patient}"
+    head = r"MSH|^~\&|LABKA|OUH|VAGT|RSYD|20260301101207||{}|" + patient + "|P|2.5||||||8859/1"
+    oru, bad = head.format("ORU^R01"), good.replace("NPU03230", patient)
+    sent = [
+        [head.format("ADT^A01"), "EVN|A01|20260301080000", who, stay],
+        [oru, who, stay, above, good, f"NTE|1||cpr {patient} {NAME}"],
+        [head.format("ADT^A40"), "EVN|A40|20260301110000", who, f"MRG|{WARD[0]}-x^^^CPR"],
+        [oru, who, stay, above, bad, good.replace("mmol/L", patient), good.replace("|F|", f"|{patient}|")],
+        [head.format("ORM^O01"), who],
+        [patient],
+    ]
+    return ["\r".join(segments).encode("iso8859-1") for segments in sent]
 
 
 def malformed(patient: str) -> list[tuple[str | None, Any]]:
@@ -216,10 +237,11 @@ def played(service: Service, hours: int) -> dict[str, bytes]:
     service.send([(key, value) for one in WARD for key, value in malformed(one)], topic="lab")
     service.send([("k", {**resources(one, 0), "entry": one}) for one in IN_FHIR], topic="fhir")
     service.send([("k", {"resourceType": one, "id": one}) for one in IN_FHIR], topic="fhir")
+    service.send([("LABKA|OUH", one) for one in messages(IN_HL7)], topic="hl7")
     service.send(log[half:], topic="lab")
     good, bad = native(REPLAYED, hours, 4), malformed(REPLAYED[0])[:6]
     seen += replay(service, (value for _, value in (*good, *bad)))
-    for topic in ("lab", "fhir", "events"):
+    for topic in ("lab", "fhir", "hl7", "events"):
         service.settle(topic, PATIENCE_S)
     for name in list(service.workers):
         service.stop(name)
@@ -255,7 +277,15 @@ def test_with_a_key_no_identifier_is_anywhere_but_where_it_came_in(broker: str, 
         assert {names.unseal(change["sealed"], name) for change in changes} <= set(PEOPLE)
     assert {names.name(one).encode() for one in PEOPLE} <= {record.key for record in changelog}
     reasons = {letter["reason"] for letter in service.dead()}
-    assert {"schema", "unknown-code", "unknown-unit", "bad-json", "missing-subject", "unsupported"} <= reasons
+    assert {
+        "bad-hl7",
+        "schema",
+        "unknown-code",
+        "unknown-unit",
+        "bad-json",
+        "missing-subject",
+        "unsupported",
+    } <= reasons
     assert '"logger": "aiokafka' in service.log(), "the libraries were not loud"
     assert KEY not in service.log()
 

@@ -107,6 +107,7 @@ def test_segments_may_end_as_senders_end_them(ends):
     assert len(read(report().replace("\r", ends).encode()).segments) == 5
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize(
     "data",
     [

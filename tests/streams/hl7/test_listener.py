@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.hl7 import er7
-from streams.hl7.listener import END, START, Limits, Listener
+from streams.hl7.er7 import END, START
+from streams.hl7.listener import Limits, Listener
 from tests.streams.hl7.messages import report
 
 PATIENCE_S = 30.0
@@ -101,6 +102,7 @@ def framed(message: bytes) -> bytes:
     return START + message + END + b"\r"
 
 
+@pytest.mark.req("VAGT-IN-15")
 async def test_a_message_is_acknowledged_once_it_is_kept_and_not_before():
     async with listening(free=False) as port, port.connected() as (reader, writer):
         writer.write(framed(MESSAGE))
@@ -113,6 +115,7 @@ async def test_a_message_is_acknowledged_once_it_is_kept_and_not_before():
         assert port.kept.senders == [b"LABKA|OUH"]
 
 
+@pytest.mark.req("VAGT-IN-15")
 @pytest.mark.parametrize("fault", [KafkaError("gone"), TimeoutError()])
 async def test_what_kafka_does_not_take_is_to_be_sent_again(fault):
     async with listening() as port, port.connected() as (reader, writer):
@@ -169,6 +172,7 @@ async def test_what_is_no_frame_ends_the_connection_and_is_no_message(raw):
         assert code(await port.says(framed(MESSAGE)))[0] == "AA"
 
 
+@pytest.mark.req("VAGT-IN-15")
 async def test_a_frame_that_is_cut_off_is_no_message():
     async with listening() as port:
         for length in (1, 2, 40, len(MESSAGE)):
@@ -230,6 +234,7 @@ async def test_one_connection_too_many_is_turned_away_and_a_place_is_free_again(
         assert code(answers[-1])[0] == "AA"
 
 
+@pytest.mark.req("VAGT-IN-15")
 async def test_who_stops_answers_what_was_begun_and_takes_nothing_more():
     async with listening(free=False) as port, port.connected() as (reader, writer), port.connected() as (idle, _):
         writer.write(framed(MESSAGE) + framed(report(control="M2").encode()))

@@ -59,6 +59,7 @@ def test_each_status_of_a_result_has_its_own(letter, status):
     assert one(report(result(status=letter)))["status"] == status
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize("letter", ["", "N", "O", "Z", "final"])
 def test_a_status_that_is_none_of_a_result_is_refused(letter):
     assert refused(report(result(status=letter))) == "unsupported"
@@ -107,6 +108,7 @@ def test_an_order_number_is_not_taken_from_the_order_before():
     assert [why.reason for _, why in translation.refusals] == ["bad-hl7"]
 
 
+@pytest.mark.req("VAGT-IN-14")
 def test_two_results_of_one_identity_that_differ_are_both_refused():
     translation = door(report(result("132"), result("98"), result("77", sub="2")))
     assert [(number, why.reason) for number, why in translation.refusals] == [(4, "conflict"), (5, "conflict")]
@@ -133,6 +135,7 @@ def test_a_number_comes_in_the_types_in_which_laboratories_send_it(kind, value, 
     assert (found["value"], found.get("comparator")) == meant
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize(
     ("kind", "value", "reason"),
     [
@@ -160,6 +163,7 @@ def test_a_unit_is_taken_in_any_spelling_of_the_catalogue(unit):
     assert one(report(result(unit=unit)))["value"] == 132.0
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize("unit", ["", "mmHg", "furlongs"])
 def test_a_quantity_without_a_unit_of_its_own_is_refused(unit):
     assert refused(report(result(unit=unit))) == "unknown-unit"
@@ -180,6 +184,7 @@ def test_a_code_is_of_the_system_that_its_sender_names(code, system):
     assert one(report(result("1.5" if unit == "mg/dL" else "132", unit, code=code)))["code"]["system"] == system
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize("code", ["NPU18016", "NPU18016^Creatinine", "KREA^Creatinine^L", "99999-9^?^LN"])
 def test_a_code_without_a_system_or_that_nobody_knows_is_refused(code):
     assert refused(report(result(code=code))) == "unknown-code"
@@ -227,6 +232,7 @@ def whose(identifiers: str, settings: Settings = OWN) -> str:
     return translation.items[0][0] if translation.items else translation.refusals[0][1].reason
 
 
+@pytest.mark.req("VAGT-IN-14")
 @pytest.mark.parametrize(
     ("identifiers", "patient"),
     [

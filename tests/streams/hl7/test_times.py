@@ -62,6 +62,7 @@ def test_the_hour_that_spring_leaves_out_does_not_exist():
     assert read("202603290300") == "2026-03-29T01:00:00.000Z"
 
 
+@pytest.mark.req("VAGT-IN-14")
 def test_the_hour_that_comes_twice_is_the_one_nearest_to_what_is_known():
     assert read("202610250230", near="2026-10-25T00:31:00Z") == "2026-10-25T00:30:00.000Z"
     assert read("202610250230", near="2026-10-25T01:31:00Z") == "2026-10-25T01:30:00.000Z"
