@@ -183,7 +183,7 @@ def _series(
                 "at": say.clock(one.effective, clock),
                 "v": one.value,
                 "text": (one.comparator or "") + say.number(one.value, analyte.decimals),
-                "note": _note(one, say),
+                "note": _note(one, analyte, say),
             }
             for one in entries
             if one.value is not None
@@ -191,11 +191,18 @@ def _series(
     }
 
 
-def _note(entry: Entry, say: Phrases) -> str:
+def _note(entry: Entry, analyte: Analyte, say: Phrases) -> str:
+    """That it was corrected, came late, or came in another unit."""
+    notes = []
     if entry.status in {"corrected", "amended"}:
-        return say.say("corrected_note")
+        notes.append(say.say("corrected_note"))
     late = entry.issued - entry.effective
-    return say.say("late_note", minutes=late // MINUTE) if _LATE < late < DAY else ""
+    if _LATE < late < DAY:
+        notes.append(say.say("late_note", minutes=late // MINUTE))
+    if entry.sent is not None:
+        sent = f"{entry.sent:.{analyte.decimals + 1}f}".rstrip("0").rstrip(".")
+        notes.append(say.say("converted_note", sent=say.decimal(sent), unit=entry.unit))
+    return ", ".join(notes)
 
 
 def _detail(score: Standing, say: Phrases) -> str:

@@ -59,7 +59,8 @@ class Phrases:
 
     def stamp(self, instant: int) -> str:
         """Day and clock of an instant, in full."""
-        return f"{self._local(instant):%Y-%m-%d %H:%M}"
+        at = self._local(instant)
+        return f"{self.day(at.date().isoformat())} {at:%H:%M}"
 
     def day(self, text: str) -> str:
         """A calendar day (ISO 8601) as people write it: ``02.05.1951``, ``2 May 1951``."""
@@ -74,7 +75,10 @@ class Phrases:
 
     def number(self, value: float, decimals: int) -> str:
         """A value as it is written in this language."""
-        text = f"{value:.{decimals}f}"
+        return self.decimal(f"{value:.{decimals}f}")
+
+    def decimal(self, text: str) -> str:
+        """A number's digits with this language's decimal sign."""
         return text.replace(".", ",") if self.language == "da" else text
 
     def _local(self, instant: int) -> datetime:

@@ -15,9 +15,9 @@ from tests.browser.stage import PAGES, made_up, open_page, served
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 #: Width and height in CSS pixels, and the colours.
 FORMS: Final[dict[str, tuple[ViewportSize, Literal["light", "dark"]]]] = {
-    "desktop": ({"width": 1280, "height": 800}, "light"),
-    "dark": ({"width": 1280, "height": 800}, "dark"),
-    "phone": ({"width": 360, "height": 740}, "light"),
+    "desktop": ({"width": 1280, "height": 720}, "light"),
+    "dark": ({"width": 1280, "height": 720}, "dark"),
+    "phone": ({"width": 360, "height": 640}, "light"),
 }
 
 

@@ -30,8 +30,8 @@ from streams.now import News
 from streams.settings import Settings
 from tests.builders import at, moment, observation_item
 
-#: The second day of the stay, 11:20 in Denmark.
-CLOCK = moment(34 + 1 / 3)
+#: The second day of the stay, 10:45 in Denmark.
+CLOCK = moment(33.75)
 _WATCHED = 30 * DAY
 
 
@@ -44,6 +44,7 @@ class Ward:
         self._news: dict[str, News] = defaultdict(News)
         self._decider = Decider(catalogue(), shipped())
         self._told = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
         health = self.board._feed.health
         health.part = 1.0
         for partition in range(4):
@@ -63,6 +64,15 @@ class Ward:
         for alert in decision.alerts:
             house.hear_alert(alert)
             self.board.journal.hear(alert)
+
+    def later(self, what: Callable[..., None], *given: Any) -> None:
+        """Do something where the board is served, and wait for it."""
+
+        async def doing() -> None:
+            what(*given)
+
+        assert self.loop is not None
+        asyncio.run_coroutine_threadsafe(doing(), self.loop).result()
 
     def _shown(self, patient: str) -> now.Now | None:
         found = now.now(None, patient, self.records[patient], self._news[patient], self._decider.catalogue.analytes)
@@ -146,6 +156,8 @@ def made_up() -> Ward:
     at_hour(29, ward.answer, AASE, "critical-result", 29, "snooze", until=at(37))
     for _, what, given, more in sorted(plan, key=lambda one: one[0]):
         what(*given, **more)
+    for number in range(len(_PEOPLE)):
+        ward.tell(f"2-{number}", {"type": "tick", "at": render(CLOCK)})
     ward.board.journal.lie({"M2": 7, "ITA": 5}, CLOCK - _WATCHED, CLOCK)
     return ward
 
@@ -159,6 +171,7 @@ def served(ward: Ward, clock: int = CLOCK) -> Iterator[str]:
     modules = ("view", "web", "access")
 
     async def forever() -> None:
+        ward.loop = asyncio.get_running_loop()
         await asyncio.Event().wait()
 
     async def nothing(*_: object) -> None:

@@ -4,12 +4,9 @@ import re
 import uuid
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Hospital
-
-_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
 @pytest.fixture
@@ -84,23 +81,6 @@ def test_the_patients_page_tells_why_and_shows_what_was_measured(hospital, page,
     assert patient.upper() not in page.title()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.req("VAGT-BRD-08")
-def test_no_page_breaks_a_rule_of_accessibility(hospital, chromium, patient, scheme):
-    hospital.measure(patient, 7.2)
-    context = chromium.new_context(locale="da-DK", color_scheme=scheme)
-    page = context.new_page()
-    page.goto(f"{hospital.address}/ward")
-    expect(line(page, patient)).to_contain_text("KRITISK", timeout=15_000)
-    address = line(page, patient).get_by_role("link").first.get_attribute("href")
-    hospital.settle()
-    for path in ("/ward", str(address), "/handover", "/patient/nobody"):
-        page.goto(f"{hospital.address}{path}")
-        found = Axe().run(page, options=_WCAG)
-        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
-    context.close()
-
-
 @pytest.mark.req("VAGT-BRD-08")
 def test_an_alert_can_be_taken_by_keyboard_alone(hospital, page, patient):
     hospital.measure(patient, 7.2)
@@ -154,6 +134,7 @@ def test_the_page_says_that_the_broker_is_gone_and_recovers_by_itself(hospital, 
 
 @pytest.mark.slow
 @pytest.mark.req("VAGT-BRD-01")
+@pytest.mark.rule("PLI220")
 def test_a_board_that_lost_its_service_greys_and_says_since_when(hospital, page, faults, patient):
     expect(line(page, patient)).to_be_visible(timeout=15_000)
     assert hospital.board is not None

@@ -233,6 +233,7 @@ def test_not_to_know_is_a_state_of_its_own():
 
 
 @pytest.mark.req("VAGT-BRD-04")
+@pytest.mark.rule("PLI220")
 def test_old_values_are_said_to_be_old():
     newest = {"vital": (at(-2), at(-2))}
     assert texts(shown(TEN, newest=newest))["stale"] == ""
@@ -264,7 +265,9 @@ def test_a_name_is_as_short_as_tells_two_patients_apart(name, said):
 
 
 @pytest.mark.req("VAGT-BRD-04")
+@pytest.mark.rule("D+Tb-0001", "D+Tb-0011")
 def test_yesterday_and_before_are_told_with_the_day():
     assert DANISH.clock(moment(-2), moment(TEN)) == "i går 23:00"
     assert DANISH.clock(moment(-2) - 24 * HOUR, moment(TEN)) == "27.2. 23:00"
     assert ENGLISH.clock(moment(-2) - 24 * HOUR, moment(TEN)) == "27 Feb 23:00"
+    assert (DANISH.stamp(moment(TEN)), ENGLISH.stamp(moment(TEN))) == ("01.03.2026 11:00", "1 Mar 2026 11:00")
