@@ -53,6 +53,8 @@ def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
         "VAGT_LIVE": "true",
         "VAGT_DOORS": "",
     }
+    if settings.models is not None:
+        own |= {"VAGT_MODELS": str(settings.models), "VAGT_MODEL_KEYS": str(settings.model_keys)}
     command = [sys.executable, "-m", "streams.cli", "worker", "--parent", str(os.getpid())]
     with _log(settings).open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)
@@ -104,9 +106,14 @@ def settle(settings: Settings, worker: "subprocess.Popen[bytes]", patience_s: fl
         consumer.close()
 
 
+def said(settings: Settings) -> str:
+    """What the worker logged."""
+    return _log(settings).read_text(errors="replace")
+
+
 def _log(settings: Settings) -> Path:
     return settings.data_dir / "worker.log"
 
 
 def _tail(settings: Settings) -> str:
-    return _log(settings).read_text(errors="replace")[-2000:]
+    return said(settings)[-2000:]

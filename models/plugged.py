@@ -46,14 +46,18 @@ class Plugged:
         self.inputs = frozenset({*self._analytes, ENCOUNTER, TIME})
         self._run = _run(folder, manifest.runtime, len(self._columns))
 
+    def output(self, record: Record) -> float | None:
+        """What the model gives at the record's now; ``None`` where that is no number of its range."""
+        value, out = self._run(see(record).row[self._columns]), self.manifest.output
+        return value if isfinite(value) and out.low <= value <= out.high else None
+
     def score(self, record: Record) -> Scored:
-        """The model's output at the record's now; it abstains too where that is no number of its range."""
-        seen, out = see(record), self.manifest.output
-        value = self._run(seen.row[self._columns])
-        usable = isfinite(value) and out.low <= value <= out.high
-        abstained = not usable or self._doubt.holds(record, seen)
+        """The same as a result; it abstains too where there is none."""
+        value = self.output(record)
+        abstained = value is None or self._doubt.holds(record, see(record))
         why = partial(behind, self._analytes, record)
-        return scored(self.manifest, record, value if usable else out.low, abstained, why=why)
+        given = self.manifest.output.low if value is None else value
+        return scored(self.manifest, record, given, abstained, why=why)
 
 
 def behind(analytes: frozenset[str], record: Record) -> Why:

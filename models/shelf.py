@@ -1,6 +1,6 @@
 """The models that a deployment adds to the release: a folder, in which each sub-folder is a plug-in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,12 +44,7 @@ class Shelf:
         """
         found = list(shipped)
         for one in sorted(self.plugins(), key=lambda one: one.model.name):
-            for other in found:
-                if one.kind == other.kind or one.model.name == other.model.name:
-                    raise ArtefactError(
-                        f"the model {one.model.name} of kind {one.kind} is there already: "
-                        f"{other.model.name} {other.model.version} is of kind {other.kind}"
-                    )
+            free(one, found)
             found.append(one)
         return tuple(found)
 
@@ -69,6 +64,20 @@ class Shelf:
         """
         manifests = (load(folder, Trust(self.keys))[0] for folder in self.folders())
         return {one.kind: Text(one.title.en, one.title.da) for one in manifests}
+
+
+def free(one: Scorer, others: Iterable[Scorer]) -> None:
+    """See that no other has the name or the kind of a plug-in.
+
+    Raises:
+        ArtefactError: one has.
+    """
+    for other in others:
+        if one.kind == other.kind or one.model.name == other.model.name:
+            raise ArtefactError(
+                f"the model {one.model.name} of kind {one.kind} is there already: "
+                f"{other.model.name} {other.model.version} is of kind {other.kind}"
+            )
 
 
 def opened(folder: Path, trust: Trust) -> Plugged | Remote | Boosted | Surprise:

@@ -47,6 +47,17 @@ class _Asked:
     record: Record
 
 
+def session() -> aiohttp.ClientSession:
+    """What models are asked with: it keeps nothing of what they say, and unpacks nothing."""
+    return aiohttp.ClientSession(
+        # A connection that the other end let go of meanwhile would look like a model that does not answer.
+        connector=aiohttp.TCPConnector(force_close=True),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity"},
+    )
+
+
 class Remotes:
     """All models of one worker that run elsewhere. Not thread-safe: all calls come from the worker's loop."""
 
@@ -58,9 +69,7 @@ class Remotes:
     def start(self) -> None:
         """Begin to call."""
         if self._lines and self._session is None:
-            self._session = aiohttp.ClientSession(
-                auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), headers={"Accept-Encoding": "identity"}
-            )
+            self._session = session()
             calls = [line.call(self._session) for line in self._lines.values() for _ in range(_CALLERS)]
             self._callers = [asyncio.create_task(call) for call in calls]
 
@@ -109,7 +118,7 @@ class _Line:
             whom, asked = self.waiting.popitem(last=False)
             answer: float | NoScore = "no-answer"
             if time.monotonic() >= self._resumes:
-                answer = await self._asked(session, whom, asked)
+                answer = await ask(session, self._model, asked.record, identity(whom[1], asked.question))
                 self._note(answer)
             known = asked.record.answers.get(self._model.model.name)
             told = known is not None and known.sha256 == self._model.model.sha256 and known.reason == answer
@@ -119,26 +128,6 @@ class _Line:
                 await self._say(whom, self._model.item(whom[1], asked.question, asked.record.now, answer))
             except KafkaError as error:
                 _LOG.warning("remote.unsaid", model=self._model.model.name, error=type(error).__name__)
-
-    async def _asked(self, session: aiohttp.ClientSession, whom: Whom, asked: _Asked) -> float | NoScore:
-        runtime = self._model.runtime
-        try:
-            body = orjson.dumps(self._model.payload(asked.record, identity(whom[1], asked.question)))
-            async with session.post(
-                runtime.url,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=runtime.deadline_ms / 1000),
-            ) as response:
-                if response.status != 200:
-                    return "no-answer" if response.status >= 500 else "bad-answer"
-                return understood(self._model, await _whole(response))
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return "no-answer"
-        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-            _LOG.error("remote.failed", model=self._model.model.name, error=type(error).__name__)
-            return "bad-answer"
 
     def _note(self, answer: float | NoScore) -> None:
         """Leave the model alone after failures in a row, until one call succeeds."""
@@ -152,6 +141,27 @@ class _Line:
             if self._failures == _MOST_FAILURES:
                 _LOG.error("remote.left_alone", model=self._model.model.name, reason=answer, seconds=_LEFT_ALONE_S)
             self._resumes = time.monotonic() + _LEFT_ALONE_S
+
+
+async def ask(session: aiohttp.ClientSession, model: Remote, record: Record, name: str) -> float | NoScore:
+    """One question, by its name, and what came of it before the deadline."""
+    runtime = model.runtime
+    try:
+        async with session.post(
+            runtime.url,
+            data=orjson.dumps(model.payload(record, name)),
+            headers={"Content-Type": "application/json"},
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=runtime.deadline_ms / 1000),
+        ) as response:
+            if response.status != 200:
+                return "no-answer" if response.status >= 500 else "bad-answer"
+            return understood(model, await _whole(response))
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return "no-answer"
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        _LOG.error("remote.failed", model=model.model.name, error=type(error).__name__)
+        return "bad-answer"
 
 
 def understood(model: Remote, body: bytes | None) -> float | NoScore:

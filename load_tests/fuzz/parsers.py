@@ -5,7 +5,9 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest import mock
 
@@ -17,18 +19,26 @@ from features.catalogue import Refused, catalogue
 from features.events import parse as event_of
 from features.numeral import numeral
 from features.record import Record
+from load_tests import plugin
 from load_tests.fuzz import examples
 from load_tests.fuzz.files import FileParser
 from load_tests.fuzz.mutate import TEXTS, Mutator, document
 from load_tests.fuzz.run import Parser, PromiseError
 from models import outputs
+from models.artefact import ArtefactError, parsed
+from models.banded import policy
+from models.plugin import Manifest as PluginManifest
+from models.plugin import analytes_of
 from models.registry import shipped
+from models.remote import Question, Remote
+from models.shelf import Shelf
 from models.step import Decider, Place, step, wakes_at
 from streams import doors, intake
 from streams.doors import fhir, hl7, native
 from streams.hl7 import er7
 from streams.hl7.answer import REFUSED, answer
 from streams.letters import _letter, _object
+from streams.remote import understood
 from streams.settings import Settings
 
 _PLACE: Final = Place("events", 0, 7)
@@ -46,7 +56,7 @@ class Ward:
     """A patient with a history, and a neighbour whom nothing of the patient's may touch."""
 
     def __init__(self) -> None:
-        self.decider = Decider(catalogue(), shipped())
+        self.decider = Decider(catalogue(), (*shipped(), elsewhere()))
         first = _events([examples.ADMISSION], examples.PATIENT)
         self.records = [Record()]
         for batch in (first, *(_events(examples.panel(hour), examples.PATIENT) for hour in (1, 4, 8, 12))):
@@ -82,6 +92,16 @@ class Ward:
 
 
 @cache
+def elsewhere() -> Remote:
+    """A model that runs elsewhere, so that its answers are no strangers."""
+    with TemporaryDirectory(prefix="vagt-fuzz-") as folder:
+        places = plugin.put(Path(folder), plugin.manifest("https://models.example/"))
+        [found] = Shelf(places["models"], places["model_keys"]).plugins()
+        assert isinstance(found, Remote)
+        return found
+
+
+@cache
 def _ward() -> Ward:
     return Ward()
 
@@ -96,7 +116,8 @@ class Events:
         """The bytes, the key, which history comes before, and whether the neighbour is looked at."""
         key = examples.PATIENT if random.random() < 0.95 else Mutator(random).text(examples.PATIENT)
         history = random.randrange(len(_ward().records))
-        return document(random, examples.EVENTS), key, history, random.random() < 0.1
+        answer = elsewhere().item(examples.PATIENT, Question("elsewhere", random.randrange(4)), 0, random.random())
+        return document(random, (*examples.EVENTS, answer)), key, history, random.random() < 0.1
 
     def parse(self, given: tuple[bytes, str, int, bool]) -> object:
         """What is said of the patient, and that nothing else is said of the neighbour."""
@@ -199,6 +220,40 @@ class Messages:
         if not reply.startswith(b"MSH") or er7.START in reply or er7.END in reply:
             raise PromiseError("the answer cannot be framed")
         return _let_in(hl7.translate(given, _RECEIVED, _HL7))
+
+
+class Manifest:
+    """The manifest of a model that others made."""
+
+    name = "manifest"
+    refusals = (ArtefactError,)
+
+    def make(self, random: Random) -> bytes:
+        """A document."""
+        return document(random, [plugin.manifest("https://models.example/")])
+
+    def parse(self, given: bytes) -> object:
+        """The manifest, and what is derived from it."""
+        found = parsed(PluginManifest, Path("fuzz"), given)
+        return found, analytes_of(found.inputs), policy(found.bands, found.severity)
+
+
+class Answer:
+    """What a model that runs elsewhere says: of whatever it is, an event comes that the step can take."""
+
+    name = "answer"
+    refusals = ()
+
+    def make(self, random: Random) -> bytes:
+        """The body of an answer."""
+        model = {"sha256": "0" * 64}
+        return document(random, [{"score": 0.3, "model": model}, {"abstained": True, "model": model}])
+
+    def parse(self, given: bytes) -> object:
+        """What is said of the patient."""
+        ward, model = _ward(), elsewhere()
+        item = model.item(examples.PATIENT, Question("elsewhere", 1), 0, understood(model, given))
+        return ward.say(ward.records[1], examples.PATIENT, _events([item], examples.PATIENT))
 
 
 def _stored(random: Random) -> bytes:
@@ -342,6 +397,8 @@ PARSERS: Final[dict[str, Callable[[], Parser]]] = {
     "record": Stored,
     "handover": Handover,
     "letters": Letters,
+    "manifest": Manifest,
+    "answer": Answer,
     "instants": lambda: Text("instants", _INSTANTS, _instant, ValueError),
     "numeral": lambda: Text("numeral", _NUMERALS, _number, Refused),
     "units": Units,

@@ -44,6 +44,39 @@ def verify(folders: Folders = None) -> None:
 
 
 @models.command()
+def validate(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="The folder of a plug-in.", metavar="PATH")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(exists=True, help="A data set. [default: the patients of the running deployment]")
+    ] = None,
+) -> None:
+    """Say whether a plug-in would run, on what share of patients its inputs exist, and how fast it is.
+
+    Exits with 1 when a worker would refuse it, be it only that nobody signed it yet.
+    """
+    from models.artefact import UNSIGNED, ArtefactError, signed_by
+    from models.shelf import free, plugin
+    from streams import trial
+    from streams.terms import Terms, shelf
+
+    own = settings()
+    with plain_failures():
+        found = plugin(folder, UNSIGNED)
+        typer.echo(f"{found.model.name} {found.model.version} ({found.kind}) can be loaded")
+        records = list(trial.of_deployment(own) if data is None else trial.of_data(data))
+        for line in trial.told(found, records):
+            typer.echo(line)
+        others = [one for one in Terms.of(own).decider(shelf(own)).scorers if one.model != found.model]
+        try:
+            free(found, others)
+            typer.echo(f"Signed by {signed_by(folder, _trust())}")
+        except ArtefactError as error:
+            fail(f"A worker would refuse it: {error}.")
+
+
+@models.command()
 def sign(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder of a model.")],
     key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The private key.")],
