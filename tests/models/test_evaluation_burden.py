@@ -24,6 +24,7 @@ def load(*outcomes):
 @pytest.mark.req("VAGT-ALT-10")
 def test_an_alert_counts_once_however_often_it_changes():
     changes = [change(1), change(5, "escalated", severity="critical"), change(9, "updated"), change(20, "resolved")]
+    changes.insert(2, change(6, "escalated", severity="critical", passed_on=True))
     found, kinds = load(stay(hours=24, changes=changes))
     assert found.loud.estimate == found.critical_severity.estimate == 100
     assert kinds["infection-risk"].escalated == 1
@@ -75,15 +76,15 @@ class Listed:
 
 
 def seen(*moments):
-    """What is counted after (hour, findings, results, whether it was told)."""
+    """What is counted after (hour, findings, results, whether it was told, or only went to another role)."""
     rule = Listed()
     delivery = Delivery([cast(Any, rule)])
     for hour, findings, results, told in moments:
         rule.findings, rule.results = findings, results
         alert = SimpleNamespace(
             kind=rule.kind,
-            state="raised",
-            role=None,
+            state="escalated" if told == "on-call" else "raised",
+            role=told if told == "on-call" else None,
             suppressed=None if told else SimpleNamespace(reason="repeat"),
             severity="critical",
         )
@@ -105,6 +106,11 @@ def test_a_critical_result_that_is_held_back_after_a_week_is_missed():
 
 def test_another_finding_that_is_not_told_is_missed():
     found = seen((0, ("k>6",), ("1",), True), (1, ("k>6", "na<115"), ("1", "2"), False))
+    assert found == Critical(told=1, repeats=1, missed=1)
+
+
+def test_that_an_alert_went_to_another_role_tells_no_finding():
+    found = seen((0, ("k>6",), ("1",), True), (1, ("k>6", "na<115"), ("1", "2"), "on-call"))
     assert found == Critical(told=1, repeats=1, missed=1)
 
 

@@ -24,6 +24,7 @@ from models.step import Decider
 from streams.commands.evaluate import KINDS, evaluate
 from tests.builders import PATIENT, START, at, moment, observation_item
 from tests.models.evaluated import KIND, change, stay
+from tests.world import Gauge
 
 MODEL = Model("infection", "1.0.0", "ab" * 32, 0.2, 0.3)
 
@@ -236,6 +237,21 @@ def test_what_the_topics_hold_is_what_the_walk_says():
     assert from_topic(one, scores, "news2") == found.scores["news2"]
     assert changes_from_topic([alert for said in held for alert in said["alerts"]]) == found.changes
     assert {one.held for one in found.changes} == {None, "repeat"}
+
+
+def test_that_an_alert_went_to_another_role_is_told_from_news_of_the_patient():
+    beats = [
+        Record(moment(hour), observation_item("heart_rate", pulse, hour)) for hour, pulse in ((1, 55), (2, 80), (4, 80))
+    ]
+    one, decider = Stay(PATIENT, beats, [], [], START), Decider(catalogue(), (Gauge(),))
+    said = [orjson.loads(outputs.encode(alert)) for decision in decisions(one, decider) for alert in decision.alerts]
+    found = outcome(one, decider).changes
+    assert changes_from_topic(said) == found
+    assert [(one.state, one.passed_on) for one in found] == [
+        ("raised", False),
+        ("escalated", False),
+        ("escalated", True),
+    ]
 
 
 def test_a_stay_without_hours_is_judged_while_somebody_watches():

@@ -43,8 +43,14 @@ def test_an_alert_that_is_said_again_finds_the_onset(state):
 
 @pytest.mark.parametrize(
     "silent",
-    [change(50, held="repeat"), change(50, "resolved"), change(50, "acknowledged"), change(50, kind="news2")],
-    ids=["held back", "resolved", "acknowledged", "another kind"],
+    [
+        change(50, held="repeat"),
+        change(50, "resolved"),
+        change(50, "acknowledged"),
+        change(50, kind="news2"),
+        change(50, "escalated", passed_on=True),
+    ],
+    ids=["held back", "resolved", "acknowledged", "another kind", "another role"],
 )
 def test_what_is_held_back_or_says_nothing_new_alerts_nobody(silent):
     outcomes = [stay(onset=60, changes=[silent])]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.alert import AlertMemory
+from features.alert import AlertMemory, Escalation
 from features.instants import HOUR
+from models.cascade import Cascade
 from models.lifecycle import ENDED, Level, Policy, Quiet, Turn, Verdict, adopt, advance, due, is_open, leave, react
 from tests.builders import feedback, moment
 
@@ -469,6 +470,18 @@ def test_a_new_finding_breaks_a_snooze_a_dismissal_and_a_lockout():
     life.answer(1, "acknowledge")
     life.judge(2, 0)
     assert life.judge(3, 1, findings=(LOW,)) == "raised"
+
+
+def test_a_new_finding_starts_the_time_without_an_answer_only_where_somebody_took_the_alert():
+    cascade = Cascade(("first", "second"), {"critical": (HOUR,)})
+    for taken, goes in ((False, 1), (True, 3)):
+        life = Life(Quiet(24 * HOUR, 12 * HOUR, 168 * HOUR, cascade=cascade), ONE)
+        life.judge(0, 1, findings=(HIGH,))
+        if taken:
+            life.answer(1, "acknowledge")
+        assert life.judge(2, 2, findings=(HIGH, LOW)) == "updated"
+        assert life.alert is not None
+        assert (life.alert.role, life.alert.escalations) == ("first", (Escalation("second", moment(goes)),))
 
 
 @pytest.mark.req("VAGT-ALT-04")
