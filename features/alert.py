@@ -19,6 +19,7 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     ``supported`` is when a score last bore the alert out; ``held`` says why it is held back, up to ``held_until``;
     ``quiet_until`` and ``quiet_level`` are the lockout that follows an acknowledgement or a dismissal; ``feedback`` are
     the answers so far. While it waits for an answer, ``role`` has it, and ``escalations`` are to come.
+    ``asleep_since`` is when a snooze began that the next result ends.
     """
 
     id: str
@@ -38,3 +39,4 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     said: int = 0
     role: str | None = None
     escalations: tuple[Escalation, ...] = ()
+    asleep_since: int = 0

@@ -6,7 +6,7 @@ here.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -164,11 +164,24 @@ class Treatment(Told):
         return self.issued
 
 
+#: Instead of an instant: a snooze that the next result of what the alert rests on ends.
+NEXT_RESULT: Final = "next-result"
+
+
+def _until(given: Any) -> Any:
+    return given if given == NEXT_RESULT else instants.parse(given)
+
+
+Until = Annotated[
+    int | Literal["next-result"],
+    BeforeValidator(_until),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": NEXT_RESULT}]}),
+]
 DismissalReason = Literal["already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other"]
 
 
 class Feedback(Told):
-    """What somebody did about an alert; ``until`` ends a snooze."""
+    """What somebody did about an alert; ``until`` ends a snooze: an instant, or the next result of what it rests on."""
 
     type: Literal["feedback"]
     id: Identifier
@@ -179,13 +192,13 @@ class Feedback(Told):
     by: Annotated[str, Field(max_length=200)] | None = None
     reason: DismissalReason | None = None
     note: Annotated[str, Field(max_length=2000)] | None = None
-    until: Instant | None = None
+    until: Until | None = None
     at: Instant
 
     @model_validator(mode="after")
     def _says_what_its_action_needs(self) -> "Feedback":
         if self.action == "snooze" and self.until is None:
-            raise ValueError("a snooze needs until, the instant at which it ends")
+            raise ValueError("a snooze needs until, the instant at which it ends, or next-result")
         if self.action == "dismiss" and self.reason is None:
             raise ValueError("a dismissal needs a reason")
         return self

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from features.alert import AlertMemory
-from features.events import Feedback
+from features.events import NEXT_RESULT, Feedback
 from models.cascade import Cascade, end, pass_on
 from models.outputs import Severity, State
 
@@ -78,7 +78,8 @@ class Verdict(msgspec.Struct, frozen=True):
     ``findings`` are what the alert says, by name, ``always`` those of them that are told however lately they were;
     ``evidence`` are the observations behind them; ``gone`` that one which the alert rested on was corrected or
     withdrawn; ``held`` why the alert is held back whatever it says, and ``held_until`` when time alone ends that;
-    ``elsewhere`` that an alert of another kind tells the same.
+    ``elsewhere`` that an alert of another kind tells the same; ``renewed`` that the result came for which the alert was
+    snoozed.
     """
 
     now: int
@@ -91,6 +92,7 @@ class Verdict(msgspec.Struct, frozen=True):
     held: str | None = None
     held_until: int = 0
     elsewhere: bool = False
+    renewed: bool = False
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -164,7 +166,7 @@ def advance(
         evidence=verdict.evidence if raised >= level and verdict.evidence else alert.evidence,
         findings=verdict.findings or alert.findings,
     )
-    if verdict.now < alert.snoozed_until and not worse and not fresh:
+    if verdict.now < alert.snoozed_until and not (worse or fresh or verdict.renewed):
         return Turn(rests, told=told)
     held, until = _still_held(quiet, alert, verdict, level, worse=worse, fresh=fresh)
     severity = policy.severity(level)
@@ -181,6 +183,7 @@ def advance(
         held=held,
         held_until=until,
         snoozed_until=0,
+        asleep_since=0,
         severity=severity,
         said=verdict.now,
     )
@@ -205,12 +208,15 @@ def react(quiet: Quiet, alert: AlertMemory, feedback: Feedback, now: int) -> Tur
         return Turn(alert)
     # One that changes nothing is remembered too: sent again, it must not change what came after it.
     seen = msgspec.structs.replace(alert, feedback=(*alert.feedback, feedback.id)[-_MOST_ANSWERS:])
-    answered = msgspec.structs.replace(end(seen), sequence=alert.sequence + 1, snoozed_until=0)
+    answered = msgspec.structs.replace(end(seen), sequence=alert.sequence + 1, snoozed_until=0, asleep_since=0)
     locked = {"quiet_until": now + quiet.lockout, "quiet_level": alert.level}
     match feedback.action:
         case "acknowledge" if alert.state != "acknowledged":
             return Turn(msgspec.structs.replace(answered, state="acknowledged", **locked), "acknowledged")
-        case "snooze" if feedback.until is not None and feedback.until > now:
+        case "snooze" if feedback.until == NEXT_RESULT:
+            times = {"snoozed_until": now + quiet.lockout, "asleep_since": now}
+            return Turn(msgspec.structs.replace(answered, state="snoozed", **times), "snoozed")
+        case "snooze" if isinstance(feedback.until, int) and feedback.until > now:
             snoozed = msgspec.structs.replace(answered, state="snoozed", snoozed_until=feedback.until)
             return Turn(snoozed, "snoozed")
         case "dismiss" if alert.state != "dismissed":

@@ -120,7 +120,7 @@ class Suppressed(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The feedback that changed an alert's state; ``until`` ends a snooze."""
+    """The feedback that changed an alert's state; ``until`` ends a snooze, and with ``next_result`` a result before."""
 
     id: str
     action: str
@@ -128,6 +128,7 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str | None
     at: str
     until: str | None
+    next_result: bool = False
 
 
 class Escalation(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import structs
 from features.alert import AlertMemory
 from features.events import Feedback
 from features.instants import render
-from features.record import Record
+from features.record import Record, find
 from features.series import Entry
 from models.lifecycle import ENDED, Policy, Turn, Verdict, adopt, advance, escalate, is_open, leave, react
 from models.outputs import Alert, Answer, Escalation, Evidence, Score, Suppressed, Text, Trigger, identify
@@ -123,6 +123,7 @@ def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
         held=held,
         held_until=until,
         elsewhere=result.manners.told_elsewhere(record, scored.evidence),
+        renewed=known is not None and _renewed(record, known),
     )
     return advance(
         result.policy,
@@ -132,6 +133,15 @@ def _judged(result: Result, record: Record, occasion: Occasion) -> Turn:
         _told(record, kind),
         lambda: identify("alert", occasion.patient, kind, record.now, occasion.items),
     )
+
+
+def _renewed(record: Record, alert: AlertMemory) -> bool:
+    """Whether a result of what a snoozed alert rests on became known since, where the snooze waits for one."""
+    if not alert.asleep_since:
+        return False
+    places = [find(record, one) for one in alert.evidence]
+    rests = {place[0] for place in places if place is not None}
+    return any(one.issued > alert.asleep_since for name in rests for one in record.series[name].entries)
 
 
 def _turned(
@@ -187,7 +197,7 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         evidence=tuple(map(_evidence, scored.evidence)) if scored is not None and speaks else (),
         trigger=occasion.trigger,
         suppressed=None if turn.state in ENDED else _suppressed(memory.held, memory.held_until),
-        answer=None if answer is None else _answer(answer),
+        answer=None if answer is None else _answer(answer, memory),
         role=memory.role,
         escalates=_escalates(memory),
         sealed=record.sealed,
@@ -202,9 +212,17 @@ def _escalates(memory: AlertMemory) -> Escalation | None:
     return next((Escalation(one.role, render(one.at)) for one in memory.escalations), None)
 
 
-def _answer(feedback: Feedback) -> Answer:
-    until = None if feedback.until is None else render(feedback.until)
-    return Answer(feedback.id, feedback.action, feedback.by, feedback.reason, render(feedback.at), until)
+def _answer(feedback: Feedback, memory: AlertMemory) -> Answer:
+    until = feedback.until if isinstance(feedback.until, int) else memory.snoozed_until
+    return Answer(
+        id=feedback.id,
+        action=feedback.action,
+        by=feedback.by,
+        reason=feedback.reason,
+        at=render(feedback.at),
+        until=render(until) if until else None,
+        next_result=bool(memory.asleep_since),
+    )
 
 
 def _not_for(kind: str) -> Text:

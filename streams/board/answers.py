@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from features.events import Feedback
+from features.events import NEXT_RESULT, Feedback
 from features.instants import HOUR, render
 from models.lifecycle import ENDED
 from streams.board.outlet import Outlet
@@ -44,7 +44,7 @@ def item(form: Mapping[str, str], now: Now, by: str, clock: int) -> dict[str, An
         raise AnswerError("unknown_action", 400)
     if alert.state in ENDED:
         raise AnswerError("over", 409)
-    until = SNOOZES.get(form.get("until", ""))
+    until = _until(form.get("until", ""), clock)
     if action == "snooze" and until is None:
         raise AnswerError("until_missing", 400)
     if action == "dismiss" and not form.get("reason"):
@@ -57,7 +57,7 @@ def item(form: Mapping[str, str], now: Now, by: str, clock: int) -> dict[str, An
         "action": action,
         "by": by,
         "reason": form.get("reason") if action == "dismiss" else None,
-        "until": render(clock + until) if action == "snooze" and until is not None else None,
+        "until": until if action == "snooze" else None,
         "note": form.get("note", "")[:_MOST_NOTE] or None,
         "at": render(clock),
     }
@@ -66,6 +66,12 @@ def item(form: Mapping[str, str], now: Now, by: str, clock: int) -> dict[str, An
     except ValidationError:
         raise AnswerError("not_usable", 400) from None
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _until(chosen: str, clock: int) -> str | None:
+    if chosen == NEXT_RESULT:
+        return chosen
+    return render(clock + SNOOZES[chosen]) if chosen in SNOOZES else None
 
 
 def _id(given: str | None) -> str:

@@ -129,7 +129,8 @@ def answered(alert: Alert, clock: int, say: Phrases) -> str:
     if alert.state == "acknowledged":
         return say.say("taken", by=by, at=say.clock(parse(answer.at), clock))
     if alert.state == "snoozed" and answer.until is not None:
-        return say.say("snoozed", by=by, until=say.clock(parse(answer.until), clock))
+        name = "snoozed_for_result" if answer.next_result else "snoozed"
+        return say.say(name, by=by, until=say.clock(parse(answer.until), clock))
     if alert.state in _SILENT:
         return say.say("dismissed", by=by, reason=say.word("reasons", answer.reason or "other"))
     return ""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import Refused
-from features.events import Encounter, Observation, Tick, parse
+from features.events import Encounter, Feedback, Observation, Tick, parse
 from tests.builders import PATIENT, at, encounter, moment, observation, observation_item
 
 ENCOUNTER = {
@@ -183,3 +183,13 @@ def test_no_object_raises_anything_but_refused_and_no_detail_repeats_a_value(fie
 def test_no_document_raises_anything_but_refused(document):
     found = refused(document, PATIENT)
     assert found is None or found.reason in {"schema", "missing-subject", "wrong-subject"}
+
+
+@pytest.mark.parametrize(("until", "kept"), [(at(3), moment(3)), ("next-result", "next-result")])
+def test_a_snooze_ends_at_an_instant_or_with_the_next_result(until, kept):
+    given = {"type": "feedback", "id": "f", "patient": PATIENT, "alert": "a", "action": "snooze", "at": at(1)}
+    found = parse({**given, "until": until}, PATIENT)
+    assert isinstance(found, Feedback)
+    assert found.until == kept
+    for wrong in ("next result", 3, None, ["next-result"]):
+        assert refusal({**given, "until": wrong}).reason == "schema"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from features.catalogue import catalogue
-from features.events import Event
+from features.events import NEXT_RESULT, Event
 from features.record import ENCOUNTER, TIME, Record, decode, encode
 from models.lifecycle import Level, Policy, is_open
 from models.outputs import Alert, ModelRef, Score, Text, identify
@@ -317,6 +317,42 @@ def test_an_answer_and_a_result_in_one_record_are_two_changes():
         (2, "acknowledged", "warning"),
         (3, "resolved", "warning"),
     ]
+
+
+def asleep() -> Record:
+    """A patient whose alert rests on a heart rate, and at hour 2 sleeps until the next one."""
+    first = decide(heart(80, 1))
+    answer = feedback(alerts(first)[0].id, "snooze", 2, until=3).model_copy(update={"until": NEXT_RESULT})
+    [decision] = decide(answer, record=first[-1].record)
+    [snoozed] = decision.alerts
+    assert snoozed.answer is not None
+    assert (snoozed.state, snoozed.answer.until, snoozed.answer.next_result) == ("snoozed", at(14), True)
+    return decode(encode(decision.record))
+
+
+def test_a_snooze_until_the_next_result_ends_with_one_of_what_the_alert_rests_on():
+    assert said(decide(heart(80, 3), heart(81, 4), record=asleep())) == [(3, "updated", "warning")]
+    assert said(decide(heart(30, 3), record=asleep())) == [(3, "resolved", "warning")]
+    came_late = heart(75, 0.5, issued=3)
+    assert said(decide(came_late, record=asleep())) == [(3, "updated", "warning")]
+
+
+def test_a_snooze_until_the_next_result_goes_on_through_what_is_no_such_result():
+    others: list[Event] = [observation("creatinine", 80, 3), encounter("update", 4), tick(5), heart(80, 1)]
+    assert said(decide(*others, record=asleep())) == []
+
+
+def test_a_snooze_until_the_next_result_ends_with_the_lockout_at_the_latest():
+    record = asleep()
+    assert wakes_at(GAUGE, record) == moment(14)
+    assert said(decide(tick(14 - 1 / 3_600_000), tick(14), record=record)) == [(3, "updated", "warning")]
+
+
+def test_another_answer_ends_the_wait_for_the_next_result():
+    record = asleep()
+    alert = record.alerts["gauge"].id
+    answers: list[Event] = [feedback(alert, "reopen", 3), feedback(alert, "snooze", 4, until=9)]
+    assert said(decide(*answers, heart(80, 5), record=record))[2:] == []
 
 
 @pytest.mark.req("VAGT-ALT-09")

@@ -39,6 +39,7 @@ def test_taking_an_alert_says_who_when_and_of_whom():
 
 def test_a_snooze_ends_and_a_dismissal_has_a_reason():
     assert feedback(action="snooze", until="PT4H")["until"] == at(8)
+    assert feedback(action="snooze", until="next-result")["until"] == "next-result"
     assert feedback(action="dismiss", reason="expected")["reason"] == "expected"
 
 

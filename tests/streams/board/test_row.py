@@ -206,6 +206,11 @@ def test_who_took_it_and_when_is_said():
     ("state", "given", "said"),
     [
         ("snoozed", {"action": "snooze", "until": at(12)}, "Udsat til 13:00 af anna"),
+        (
+            "snoozed",
+            {"action": "snooze", "until": at(12), "next_result": True},
+            "Udsat til næste resultat af anna, senest 13:00",
+        ),
         ("dismissed", {"action": "dismiss", "reason": "expected"}, "Afvist af anna: forventet hos denne patient"),
     ],
 )
