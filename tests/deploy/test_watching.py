@@ -74,6 +74,7 @@ def test_a_query_for_what_is_not_there_is_found_out():
 
 
 @pytest.mark.parametrize(("where", "query"), queries())
+@pytest.mark.req("VAGT-OPS-07")
 def test_every_query_asks_for_what_the_code_registers(where, query):
     assert unknown(query) == set(), where
 
@@ -102,6 +103,7 @@ def test_every_metric_is_looked_at_somewhere():
 
 
 @pytest.mark.parametrize("alert", ALERTS)
+@pytest.mark.req("VAGT-OPS-07")
 def test_every_alert_has_a_page_with_all_that_who_is_woken_needs(alert):
     rule = ALERTS[alert]
     assert rule["annotations"]["runbook"] == f"docs/runbooks/{alert}.md"
@@ -237,6 +239,7 @@ def tools() -> Path:
     return Path(found.stdout.strip())
 
 
+@pytest.mark.req("VAGT-OPS-07")
 def test_every_alert_fires_when_it_shall_and_not_before(tools, tmp_path):
     assert set(CASES) == set(ALERTS)
     asked = [

@@ -100,6 +100,7 @@ def test_the_changes_of_an_alert_are_about_the_same_resources():
     assert told(alert(id="b2" * 16))["Flag"]["id"] != first["Flag"]["id"]
 
 
+@pytest.mark.req("VAGT-OUT-01")
 def test_a_change_gives_the_same_bytes_whenever_it_is_told():
     one = alert()
     assert BUNDLES.of(one) == BUNDLES.of(replace(one, emitted=at(20)))
@@ -138,6 +139,7 @@ def test_a_score_that_is_no_probability_is_told_as_none():
     assert set(prediction) == {"outcome", "qualitativeRisk", "rationale"}
 
 
+@pytest.mark.req("VAGT-OUT-01")
 def test_the_provenance_names_software_model_hash_person_and_every_input_with_its_version():
     answer = Answer("fb-1", "acknowledge", "nurse/4711", None, at(11), None)
     found = told(alert(state="acknowledged", sequence=2, answer=answer))["Provenance"]

@@ -25,6 +25,7 @@ def after(bundles: list[Any]) -> dict[str, Any]:
 ONCE = after(COURSE)
 
 
+@pytest.mark.req("VAGT-OUT-01")
 def test_twice_is_as_once():
     assert after([one for bundle in COURSE for one in (bundle, bundle)]) == ONCE
     assert after(COURSE + COURSE) == ONCE
@@ -52,6 +53,7 @@ def test_a_reader_that_keeps_the_highest_sequence_may_be_told_in_any_order(order
 
 @pytest.mark.parametrize("kind", ["aki-risk", "aki"])
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.req("VAGT-OUT-01")
 def test_a_retraction_leaves_nothing_active_whatever_came_before(kind: str, state: Any):
     store = Store([PATIENT])
     store.apply(orjson.loads(BUNDLES.of(alert(kind))))

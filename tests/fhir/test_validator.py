@@ -42,6 +42,7 @@ BROKEN = [
 
 
 @pytest.mark.slow
+@pytest.mark.req("VAGT-OUT-01")
 def test_every_shape_passes_and_what_is_spoilt_does_not(tmp_path: Path):
     told = [BUNDLES.of(one) for one in (*every_shape(), *of_a_course())]
     found = errors([*told, *BROKEN], tmp_path)

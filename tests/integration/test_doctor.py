@@ -70,6 +70,7 @@ def comes(service: Service, check: str, wanted: set[tuple[Level, str]]) -> None:
     until(lambda: set(found(service, check)) == wanted, lambda: (found(service, check), wanted))
 
 
+@pytest.mark.req("VAGT-OPS-08")
 def test_where_all_is_well_there_is_nothing_to_do(service: Service) -> None:
     service.start()
     service.send([("p-1", [admission("p-1"), observation("p-1", "o-1", START)])])
@@ -86,6 +87,7 @@ def test_where_all_is_well_there_is_nothing_to_do(service: Service) -> None:
     assert "p-1" not in said
 
 
+@pytest.mark.req("VAGT-OPS-08")
 def test_a_cluster_that_does_not_answer_is_a_fault_and_the_rest_is_told_all_the_same() -> None:
     away = Settings(kafka_bootstrap=f"{HOST}:{free_port()}")
     (last,) = [one for one in doctor.examine(away) if one.check == "broker"]
@@ -94,6 +96,7 @@ def test_a_cluster_that_does_not_answer_is_a_fault_and_the_rest_is_told_all_the_
     assert last.do
 
 
+@pytest.mark.req("VAGT-OPS-08")
 def test_topics_that_are_missing_or_were_changed_are_found(service: Service, change: Callable[..., None]) -> None:
     assert [level for level, _ in found(service, "topics")] == [Level.OK]
     service.delete_topic("alerts")

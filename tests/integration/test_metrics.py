@@ -56,6 +56,7 @@ def test_the_figures_are_those_of_the_topics(service: Watched) -> None:
     assert service.ask("/livez") == (200, "yes\n")
 
 
+@pytest.mark.req("VAGT-OPS-07")
 def test_a_worker_without_a_cluster_lives_and_is_not_ready(tmp_path: Path) -> None:
     away = Watched(f"127.0.0.1:{free_port()}", "", tmp_path)
     assert away.port

@@ -95,6 +95,7 @@ def test_plug_ins_here_and_elsewhere_score_beside_ours_and_the_log_repeats_witho
     assert service.vagt("models", "verify")[1].count("signed by own") == 3
 
 
+@pytest.mark.req("VAGT-MOD-10")
 def test_a_worker_does_not_start_with_a_plug_in_that_was_changed(service: Service, tmp_path: Path) -> None:
     _, key = new_shelf(tmp_path)
     folder = put(tmp_path / "models" / "here", manifest(), key=key)

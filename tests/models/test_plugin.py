@@ -144,6 +144,7 @@ def test_it_abstains_where_too_little_is_known_and_where_a_value_is_outlandish(t
 
 
 @pytest.mark.parametrize("given", [nan, float("inf"), -0.1, 1.1])
+@pytest.mark.req("VAGT-MOD-10")
 def test_an_output_that_is_no_number_of_its_range_is_an_abstention_and_never_a_score(tmp_path, given):
     found = load(tmp_path, _constant(given), runtime=_runtime(_constant(given))).score(after(*ill()))
     assert (found.score, found.abstained, found.low, found.high) == (0, True, 0, 1)
@@ -159,6 +160,7 @@ def test_a_model_that_fails_at_a_row_abstains_and_ends_nothing(tmp_path):
     ("changes", "unit", "birth"),
     [({"switched_on": False}, "ward", "1951-05-02"), ({}, "dialysis", "1951-05-02"), ({}, "ward", "2015-01-01")],
 )
+@pytest.mark.req("VAGT-MOD-10")
 def test_it_scores_in_shadow_when_switched_off_and_for_whom_it_was_not_made(tmp_path, changes, unit, birth):
     admitted = encounter("admit", 0, unitType=unit, birthDate=birth)
     assert load(tmp_path, **changes).score(after(admitted, *ill()[1:])).shadow
@@ -168,6 +170,7 @@ def test_it_scores_in_shadow_when_switched_off_and_for_whom_it_was_not_made(tmp_
 
 
 @pytest.mark.parametrize("part", [MANIFEST, SIGNATURE, "model.onnx"])
+@pytest.mark.req("VAGT-MOD-10")
 def test_a_plug_in_of_which_one_byte_was_changed_never_loads(shelf, tmp_path, part):
     own, key = shelf
     folder = put(tmp_path / "models" / "crisis", manifest(), key=key)

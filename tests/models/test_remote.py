@@ -94,6 +94,7 @@ def test_nobody_is_asked_about_who_is_none_of_the_population_or_has_left(decider
     assert last.questions == ()
 
 
+@pytest.mark.req("VAGT-MOD-11")
 def test_what_is_sent_is_what_the_manifest_names_and_nothing_that_names_the_patient(model):
     *_, last = decide(Decider(catalogue(), (model,)), ADMITTED, observation("lactate", 4.0, 1))
     sent = model.payload(last.record, "id")
@@ -215,6 +216,7 @@ def test_another_version_of_a_model_does_not_speak_with_the_answers_of_the_earli
 # ---------------------------------------------------------------- repeated
 
 
+@pytest.mark.req("VAGT-MOD-11")
 def test_a_log_with_the_answers_in_it_repeats_to_the_byte_with_nobody_to_ask(decider, model):
     log = [
         ADMITTED,

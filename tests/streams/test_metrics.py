@@ -49,6 +49,7 @@ def test_a_metric_is_named_as_prometheus_wants_it(name):
     assert not {"patient", "id", "key", "offset", "bed", "name", "encounter"} & set(one.labels)
 
 
+@pytest.mark.req("VAGT-OPS-07")
 def test_what_was_counted_is_what_prometheus_reads():
     counter, gauge = Counter("x_total", "X.", ("ward",)), Gauge("y", "Y.")
     counter.add("M2")
@@ -169,6 +170,7 @@ def test_a_process_that_is_well_says_so_and_is_scraped():
         assert ask("/elsewhere")[0] == 404
 
 
+@pytest.mark.req("VAGT-OPS-07")
 def test_what_is_wrong_is_told_with_503():
     with answering(Told(dead="It stands.", unready="It waits.")) as ask:
         assert ask("/livez") == (503, "It stands.\n")

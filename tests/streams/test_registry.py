@@ -145,6 +145,7 @@ def avro(double: Double) -> bytes:
     return written(double, AvroSerializer, AVRO, item)
 
 
+@pytest.mark.req("VAGT-IN-16")
 def test_an_avro_record_reads_as_the_native_form_that_it_holds(double, registry):
     found = read(registry, avro(double))
     assert found["patient"] == PATIENT
@@ -176,6 +177,7 @@ def test_a_json_schema_record_reads_as_it_was_written(double, registry):
         (framed(JSON, b"[" * 5000 + b"]" * 5000), "schema"),
     ],
 )
+@pytest.mark.req("VAGT-IN-16")
 def test_a_record_that_is_not_as_its_schema_has_it_is_refused(registry, value, reason):
     with pytest.raises(Refused) as error:
         read(registry, value)
@@ -193,6 +195,7 @@ def test_a_record_waits_for_a_registry_that_does_not_answer(double, monkeypatch)
 
 @given(st.binary(max_size=200), st.sampled_from([AVRO, JSON, 77]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@pytest.mark.req("VAGT-IN-16")
 def test_whatever_bytes_come_are_read_or_refused(registry, body, schema):
     with suppress(Refused):
         assert isinstance(read(registry, framed(schema, body)), dict | list | str | int | float | None)

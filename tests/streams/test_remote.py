@@ -95,6 +95,7 @@ async def test_a_good_answer_becomes_a_score_for_events(tmp_path):
     ],
     ids=range(20),
 )
+@pytest.mark.req("VAGT-MOD-11")
 async def test_an_answer_that_is_none_is_a_reason_and_never_a_score(tmp_path, reply, reason):
     with serving(lambda _: reply) as endpoint:
         item = await one(tmp_path, endpoint)
@@ -116,6 +117,7 @@ async def test_nobody_there_is_no_answer(tmp_path):
     assert (await one(tmp_path, Endpoint("http://127.0.0.1:1/")))["reason"] == "no-answer"
 
 
+@pytest.mark.req("VAGT-MOD-11")
 async def test_a_model_that_hangs_holds_up_no_other(tmp_path):
     with serving() as hangs, serving(lambda _: said(GOOD)) as answers:
         models = [model(tmp_path, hangs.url, "slow", 30_000), model(tmp_path, answers.url)]

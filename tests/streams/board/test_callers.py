@@ -79,6 +79,7 @@ def test_a_token_that_says_something_else_is_refused(callers, claims, reason):
     assert why(callers, f"Bearer {token(**claims)}") == reason
 
 
+@pytest.mark.req("VAGT-OUT-02")
 def test_a_token_that_somebody_else_signed_is_refused(callers):
     assert why(callers, f"Bearer {token(OTHER)}") == "bad-token"
     secret = OctKey.import_key(orjson.dumps(KeySet([KEY]).as_dict(private=False)))
@@ -88,6 +89,7 @@ def test_a_token_that_somebody_else_signed_is_refused(callers):
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic YTpi", f"Bearer {'x' * 9000}"])
+@pytest.mark.req("VAGT-OUT-02")
 def test_without_a_token_nobody_is_let_in(callers, header):
     assert why(callers, header) == "no-token"
 

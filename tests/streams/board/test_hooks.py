@@ -117,6 +117,7 @@ def test_a_call_of_the_sandbox_is_answered_with_what_speaks_the_gravest_first(cl
     assert seen == [("Practitioner/COREPRACTITIONER1", "ehr", "vagt-patient-view", [CPR])]
 
 
+@pytest.mark.req("VAGT-OUT-02")
 def test_every_card_has_what_the_specification_requires(client):
     for card in cards(client):
         assert 0 < len(card["summary"]) < 140
@@ -134,11 +135,13 @@ def test_the_language_follows_the_callers(client):
     assert any(one["summary"].startswith("Possible infection") for one in found)
 
 
+@pytest.mark.req("VAGT-OUT-02")
 def test_a_patient_is_known_by_the_identifier_that_came_along_or_by_the_ehrs_own_id(client):
     assert cards(client, prefetch=None, context={"userId": "Practitioner/1", "patientId": CPR})
     assert cards(client, prefetch=None, context={"userId": "Practitioner/1", "patientId": "nobody"}) == []
 
 
+@pytest.mark.req("VAGT-OUT-02")
 def test_a_board_that_may_not_be_whole_says_so_in_a_card_of_its_own(client, board):
     board._feed.health.lost = 0.0
     *told, last = cards(client)

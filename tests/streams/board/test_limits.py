@@ -107,6 +107,7 @@ def test_who_loads_pages_too_fast_is_told_to_wait_and_for_how_long(client):
     assert client.get("/ward").status_code == 200  # another session
 
 
+@pytest.mark.req("VAGT-SEC-07")
 def test_an_address_that_asks_too_fast_is_told_to_wait(monkeypatch, client):
     monkeypatch.setattr(limits, "ADDRESS", Limit(3, 60))
     answers = [client.get("/healthz") for _ in range(5)]
@@ -116,6 +117,7 @@ def test_an_address_that_asks_too_fast_is_told_to_wait(monkeypatch, client):
 
 
 @pytest.mark.parametrize("path", ["/answer", "/language", "/ward", "/nothing", "/cds-services/vagt-patient-view"])
+@pytest.mark.req("VAGT-SEC-07")
 def test_a_body_that_is_too_large_is_refused_on_every_path(client, path):
     assert client.post(path, content=b"x" * (256 * 1024)).status_code != 413
     refused = client.post(path, content=b"x" * (256 * 1024 + 1))

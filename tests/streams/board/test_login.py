@@ -138,6 +138,7 @@ def test_nobody_is_sent_to_another_site_after_the_login(client):
 
 
 @pytest.mark.parametrize("path", ["/ward", "/handover", "/second-opinion", "/service", "/patient/x", "/stream", "/"])
+@pytest.mark.req("VAGT-BRD-16")
 def test_without_a_session_nothing_is_shown_but_the_way_to_the_login(client, path):
     assert client.get(path).headers["location"].startswith("/login?back=")
     refused = client.get(path, headers={"accept": "application/json"})
@@ -293,6 +294,7 @@ def _by_a_shared_word(claims: dict[str, Any]) -> str:
         (lambda _: "no.token", "DecodeError"),
     ],
 )
+@pytest.mark.req("VAGT-BRD-16")
 def test_a_token_that_the_provider_has_not_signed_is_refused(client, idp, log, sign, logged):
     idp.sign = sign
     idp.metadata = {"id_token_signing_alg_values_supported": ["none", "HS256", "RS256"]}
@@ -364,6 +366,7 @@ def test_a_login_gives_a_new_session_with_new_names_of_patients(client, board):
 
 
 @pytest.mark.parametrize(("life", "hours"), [(1, 1), (24, 12)])
+@pytest.mark.req("VAGT-BRD-16")
 def test_a_session_ends_with_the_token_or_after_twelve_hours(client, idp, monkeypatch, life, hours):
     idp.spoil = lambda claims: claims.update(exp=int(time.time()) + life * 3600)
     log_in(client, "nurse")
@@ -450,6 +453,7 @@ def test_a_forged_answer_is_refused_with_a_log_line(client, board, given, log):
     assert client.post("/answer", data=form | {"token": own}, headers=headers).status_code == 303
 
 
+@pytest.mark.req("VAGT-BRD-16")
 def test_what_a_role_may_not_do_is_refused_with_a_log_line_that_names_no_patient(client, board, log):
     log_in(client, "platform")
     handle = board._names.handle(session(client)["id"], CPR)
@@ -488,6 +492,7 @@ def test_cookies_go_over_https_alone_where_the_board_is_reached_so(idp, views):
         ({"oidc_roles": "nurse"}, "physician"),
     ],
 )
+@pytest.mark.req("VAGT-BRD-16")
 def test_settings_that_let_in_somebody_unknown_are_refused(fields, named):
     with pytest.raises(ValidationError, match=named):
         Settings.model_validate(fields)

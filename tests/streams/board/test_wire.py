@@ -59,6 +59,7 @@ def test_requests_one_after_the_other_are_each_answered(port):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("told", [b"", b"GET /healthz HT", HEALTH, (HEALTH + b"\r\n") + b"\r\n"])
+@pytest.mark.req("VAGT-SEC-07")
 def test_who_dawdles_over_a_head_is_let_go(port, told):
     began = time.monotonic()
     assert statuses(said(port, told, end=False)) in ([], [200])
@@ -70,6 +71,7 @@ def test_who_dawdles_over_a_body_is_let_go(port):
     assert statuses(said(port, POST + b"Content-Length: 10\r\n\r\nhalf", end=False)) == [408]
 
 
+@pytest.mark.req("VAGT-SEC-07")
 def test_garbage_of_every_kind_is_survived(port):
     dice = random.Random(1)
     parts = [
