@@ -1,4 +1,5 @@
-"""The published contract, generated from the messages themselves: an AsyncAPI 3 document and a JSON Schema for each.
+"""The published contract, generated from the code: an AsyncAPI 3 document with a JSON Schema for each message, and the
+board's OpenAPI 3.1 document.
 
 ``python -m streams.contract`` writes them to ``docs/contract/``; a test fails when they are not current.
 """
@@ -13,8 +14,11 @@ from pydantic import TypeAdapter
 
 from features.events import Control, Encounter, Feedback, Handover, Observation, RemoteScore, Tick, Treatment
 from models.outputs import Alert, Score
+from streams.board import openapi
+from streams.board.web import Board
 from streams.deadletter import OWN_HEADERS
 from streams.now import Now
+from streams.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -150,7 +154,8 @@ def asyncapi() -> dict[str, Any]:
 def files() -> dict[str, bytes]:
     """The documents by file name, as they are published."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    documents = {"asyncapi.json": asyncapi()} | {f"{name.lower()}.json": one for name, one in schemas().items()}
+    documents = {f"{name.lower()}.json": one for name, one in schemas().items()}
+    documents |= {"asyncapi.json": asyncapi(), "board.json": openapi.document(Board(Settings()).app.routes, login=True)}
     return {name: orjson.dumps(document, option=options) for name, document in documents.items()}
 
 

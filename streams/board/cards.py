@@ -22,7 +22,7 @@ SERVICES: Final = {"vagt-patient-view": "patient-view", "vagt-order-select": "or
 _MOST_SUMMARY: Final = 139
 _INDICATORS: Final = {"info": "info", "warning": "warning", "critical": "critical"}
 #: The reasons that the board offers for dismissing an alert, in its order.
-_REASONS: Final = ("already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other")
+REASONS: Final = ("already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other")
 #: Nothing that a sender wrote may become a link or a picture in the EHR.
 _MARKDOWN: Final = {ord(one): f"\\{one}" for one in "\\`*_{}[]<>()#!|~&"}
 
@@ -102,7 +102,7 @@ class Outcome(_Model):
         return {
             **form,
             "action": "dismiss",
-            "reason": reason if reason in _REASONS else "other",
+            "reason": reason if reason in REASONS else "other",
             "note": (why.userComment or "") if why is not None else "",
         }
 
@@ -149,7 +149,7 @@ def _card(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
         "detail": _detail(alert, now, clock, say),
         "indicator": _INDICATORS[alert.severity],
         "source": {"label": say.word("cds", "source")},
-        "overrideReasons": [{"code": one, "display": say.word("reasons", one)} for one in _REASONS],
+        "overrideReasons": [{"code": one, "display": say.word("reasons", one)} for one in REASONS],
     }
     if alert.state != "acknowledged":
         take = {"label": say.word("cds", "take"), "uuid": str(uuid.uuid5(name, "take"))}

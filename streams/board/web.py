@@ -36,9 +36,10 @@ from streams.board.house import House
 from streams.board.journal import Journal
 from streams.board.limits import LIMITS, LINES, Bounds, Rates, Seats, address
 from streams.board.login import Login, LoginError
+from streams.board.openapi import document
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
-from streams.board.phrases import Language
+from streams.board.phrases import LANGUAGES, Language
 from streams.board.push import EventStream, Hub
 from streams.board.roles import OPEN
 from streams.board.view import View
@@ -109,6 +110,7 @@ class Board:
                 self._route("/goodbye", OPEN, self.goodbye),
                 self._route("/healthz", OPEN, self.healthz),
                 self._route("/readyz", OPEN, self.readyz),
+                self._route("/openapi.json", OPEN, self.openapi),
                 # Where people have to show who they are, an EHR has to.
                 *([Mount("/cds-services", self._hooks.app)] if callers or self._login is None else []),
                 Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
@@ -386,7 +388,9 @@ class Board:
     async def language(self, request: Request) -> Response:
         """The language of the pages, from now on."""
         form = await self._form(request)
-        request.session["language"] = "en" if form.get("language") == "en" else "da"
+        if form.get("language") not in LANGUAGES:
+            raise HTTPException(400, "not_usable")
+        request.session["language"] = form["language"]
         return RedirectResponse(_own(form.get("back", "")), 303)
 
     # --------------------------------------------------------------------------------------- for machines
@@ -399,6 +403,10 @@ class Board:
         """Whether what it shows is whole."""
         ready = self._feed.health.ready and self.health.lost is None and not self.broken
         return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
+
+    async def openapi(self, _: Request) -> Response:
+        """What this board serves, as an OpenAPI document."""
+        return JSONResponse(document(self.app.routes, self._login is not None))
 
     async def failed(self, request: Request, error: Exception) -> Response:
         """What went wrong, as a sentence."""
