@@ -43,9 +43,9 @@ class Keeper:
         Raises:
             KafkaError: the cluster does not answer.
         """
-        await self._started()
+        there = await (await self._started()).partitions_for(self._topic)
         async with kafka.consumer(self._settings) as consumer:
-            parts = [TopicPartition(self._topic, number) for number in range(self._settings.partitions)]
+            parts = [TopicPartition(self._topic, number) for number in sorted(there)]
             consumer.assign(parts)
             begins, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
             for part in parts:

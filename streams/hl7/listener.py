@@ -125,7 +125,7 @@ class Listener:
             await writer.drain()
 
     async def _last(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError):
             await self._write(writer, reply)
 
 

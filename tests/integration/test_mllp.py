@@ -17,7 +17,7 @@ import orjson
 import pytest
 from hl7.client import MLLPClient
 
-from streams.broker import free_port
+from streams.broker import Broker, free_port
 from streams.hl7 import er7
 from tests.integration.secured import Authority
 from tests.integration.service import Service, running
@@ -253,6 +253,29 @@ def test_the_log_names_no_patient(sender: Sender) -> None:
     log = settled(sender.service).log()
     assert "mllp.refused" in log
     assert not re.search(f"0101575011|{PATIENT}|Eva", log)
+
+
+@pytest.mark.long
+def test_while_kafka_is_away_a_message_is_to_be_sent_again_and_then_it_is_there_once(tmp_path: Path) -> None:
+    own = Broker(tmp_path / "broker", free_port())
+    messages = [report(control=f"A{number}").encode() for number in range(3)]
+    try:
+        own.start()
+        service = Service(own.bootstrap, "away.", tmp_path)
+        service.create_topics()
+        with taking(Sender(service)) as sender:
+            assert sender.send(messages[0]) == ["AA"]
+            own.stop()
+            assert sender.send(messages[1], messages[1]) == ["AE", "AE"]
+            own.start()
+            deadline = time.monotonic() + PATIENCE_S
+            while sender.send(messages[1]) != ["AA"]:
+                assert time.monotonic() < deadline, sender.log()
+            assert sender.send(messages[1], messages[2]) == ["AA", "AA"]
+            assert sender.stop() == 0
+        assert sorted(str(one.value) for one in service.read("hl7")) == sorted(map(str, messages))
+    finally:
+        own.stop()
 
 
 # ----------------------------------------------------------------------------------------------------------- TLS
