@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test test-long lint format load evidence docs sbom audit fuzz locks clean
+.PHONY: run test test-long lint format load evidence docs sbom audit fuzz fuzz-port scan locks clean
 
 BOARD := streams/board/static/board.js
 
@@ -53,6 +53,14 @@ audit: .venv/.installed-dev
 # Ten minutes for each input parser, or MINUTES.
 fuzz: .venv/.installed-dev
 	$(BIN)/python -m load_tests.fuzz --minutes $(or $(MINUTES),10)
+
+# Ten minutes of bytes that are no requests, on the board's port, or MINUTES.
+fuzz-port: .venv/.installed-dev $(BOARD)
+	$(BIN)/python -m load_tests.port --minutes $(or $(MINUTES),10)
+
+# The board against its own OpenAPI document.
+scan: .venv/.installed-dev $(BOARD)
+	$(BIN)/python -m load_tests.scan --examples $(or $(EXAMPLES),200)
 
 # Takes the newest versions that pyproject.toml allows.
 locks: .venv/.installed-dev

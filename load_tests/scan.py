@@ -1,8 +1,8 @@
 """`python -m load_tests.scan`: the board against its own OpenAPI document, by schemathesis.
 
 Two boards of made-up patients listen in turn, one without a login and one with a nurse's session. What would go to
-Kafka goes nowhere, nobody is logged out, and the limits on how often somebody may ask are lifted: else little but their answer would be seen.
-The streams, which never end, are left out.
+Kafka goes nowhere, nobody is logged out, and the limits on how often somebody may ask are lifted: else little but their
+answer would be seen. The streams, which never end, are left out.
 """
 
 import asyncio

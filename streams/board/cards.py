@@ -89,7 +89,7 @@ class Outcome(_Model):
     card: uuid.UUID
     outcome: Literal["accepted", "overridden"]
     overrideReason: _Override | None = None  # noqa: N815
-    outcomeTimestamp: datetime  # noqa: N815
+    outcomeTimestamp: Annotated[datetime, Field(strict=True)]  # noqa: N815
 
     def form(self) -> dict[str, str]:
         """The answer to the alert, as the board's own pages would give it; the same outcome gives the same."""

@@ -69,15 +69,14 @@ def _form(
     return {"requestBody": {"required": bool(required), "content": {kind: {"schema": schema} for kind in kinds}}}
 
 
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+def _json(model: type[BaseModel], **fixed: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{model.__name__}"}
+    if fixed:
+        schema["properties"] = {name: {"const": value} for name, value in fixed.items()}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 _LIST: Final = _query(ward="That ward alone", kind="Patients with such an alert alone")
-_SERVICE: Final = {
-    "parameters": [{"name": "service", "in": "path", "required": True, "schema": {"enum": list(SERVICES)}}]
-}
 _ANSWER: Final = _form(
     ("handle", "alert", "action"),
     {"dismiss": "reason", "snooze": "until"},
@@ -96,7 +95,9 @@ _KNOWN: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[int, Mapping[str, An
     "/ward": (_LIST, {200: _PAGE}, ()),
     "/handover": (_LIST, {200: _PAGE}, ()),
     "/second-opinion": (_LIST, {200: _PAGE}, ()),
+    "/wall": (_query(ward="That ward alone", kind="As for the ward", names="Given: with names"), {200: _PAGE}, ()),
     "/service": ({}, {200: _PAGE}, ()),
+    "/burden": ({}, {200: _PAGE}, ()),
     "/patient/{handle}": ({"parameters": [_HANDLE]}, {200: _PAGE}, (404,)),
     "/stream": (_query(ward="That ward alone"), {200: {"text/event-stream": {"schema": _TEXT}}}, ()),
     "/answer": (_ANSWER, {200: _JSON, 303: None}, (404, 409, 503)),
@@ -109,8 +110,8 @@ _KNOWN: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[int, Mapping[str, An
     "/readyz": ({}, {200: _PLAIN}, (503,)),
     "/openapi.json": ({}, {200: _JSON}, ()),
     "/cds-services/": ({}, {200: _JSON}, ()),
-    "/cds-services/{service}": (_SERVICE | _json(Call), {200: _JSON}, (404,)),
-    "/cds-services/{service}/feedback": (_SERVICE | _json(Feedback), {200: None}, (404, 409, 503)),
+    **{f"/cds-services/{service}": (_json(Call, hook=hook), {200: _JSON}, ()) for service, hook in SERVICES.items()},
+    **{f"/cds-services/{service}/feedback": (_json(Feedback), {200: None}, (404, 503)) for service in SERVICES},
 }
 
 
@@ -161,9 +162,14 @@ def _refusal(status: int) -> dict[str, Any]:
 def _every(routes: Iterable[BaseRoute], below: str = "") -> Iterator[tuple[str, Route]]:
     for route in routes:
         if isinstance(route, Route):
-            yield below + route.path, route
+            yield from ((path, route) for path in _named(below + route.path))
         elif isinstance(route, Mount):
             yield from _every(route.routes, below + route.path)
+
+
+def _named(path: str) -> list[str]:
+    """The path of each service of CDS Hooks, which differ in what they take."""
+    return [path.replace("{service}", one) for one in SERVICES] if "{service}" in path else [path]
 
 
 def _operation(path: str, route: Route, login: bool) -> dict[str, Any]:
