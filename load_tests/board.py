@@ -38,7 +38,7 @@ from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.topics import ALERTS, NOW
 
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 180.0
 #: A change's title is the instant (ns) at which it was made.
 _MADE: Final = re.compile(rb'"what":"(\d{19})"')
 _MADE_LENGTH: Final = len('"what":"') + 19 + 1
@@ -91,12 +91,9 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
     producer = kafka.producer(settings)
     await producer.start()
     try:
-        for bed in range(beds):
-            shown = now.Now(patient=_name(bed), at=render(time.time_ns() // 1_000_000), ward="W", bed=str(bed))
-            await _send(settings, producer, NOW, _name(bed), now.encode(shown))
-        await producer.flush()
-        with _served(settings) as (port, pid):
-            await _ready(port)
+        await fill(settings, producer, beds)
+        with served(settings) as (port, pid):
+            await ready(port)
             before = resident_mib(pid)
             delays = histogram()
             loop = asyncio.get_running_loop()
@@ -107,7 +104,7 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
             started, used = time.monotonic(), _cpu(pid)
             for number in range(round(rate * seconds)):
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-                await _send(settings, producer, ALERTS, _name(number % beds), _change(number, beds))
+                await send(settings, producer, ALERTS, bed_name(number % beds), change(number, beds))
             await asyncio.sleep(3.0)
             core = (_cpu(pid) - used) / (time.monotonic() - started)
             peak = resident_mib(pid, "VmHWM")
@@ -119,6 +116,14 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
     median, p99, longest = (delays.get_value_at_percentile(one) / 1000 for one in (50, 99, 100))
     missed = round(rate * seconds) * boards - told
     return Boards(boards, rate, told, missed, median, p99, longest, peak - before, core)
+
+
+async def fill(settings: Settings, producer: AIOKafkaProducer, beds: int) -> None:
+    """Show a ward of so many made-up patients."""
+    for bed in range(beds):
+        shown = now.Now(patient=bed_name(bed), at=render(time.time_ns() // 1_000_000), ward="W", bed=str(bed))
+        await send(settings, producer, NOW, bed_name(bed), now.encode(shown))
+    await producer.flush()
 
 
 class _Open(asyncio.Protocol):
@@ -144,7 +149,12 @@ class _Open(asyncio.Protocol):
         self._rest = told[1 - _MADE_LENGTH :]
 
 
-async def _ready(port: int) -> None:
+async def ready(port: int) -> None:
+    """Wait until the board has read everything.
+
+    Raises:
+        ServiceError: it does not within three minutes.
+    """
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -157,11 +167,11 @@ async def _ready(port: int) -> None:
         except OSError:
             pass
         await asyncio.sleep(0.2)
-    raise ServiceError("The board was not ready within a minute.")
+    raise ServiceError("The board was not ready within three minutes.")
 
 
 @contextmanager
-def _served(settings: Settings) -> Iterator[tuple[int, int]]:
+def served(settings: Settings) -> Iterator[tuple[int, int]]:
     """A board with these settings: its port and its process."""
     port = free_port()
     own = {"VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap, "VAGT_TOPIC_PREFIX": settings.topic_prefix}
@@ -175,15 +185,16 @@ def _served(settings: Settings) -> Iterator[tuple[int, int]]:
         process.wait()
 
 
-async def _send(settings: Settings, producer: AIOKafkaProducer, topic: str, patient: str, value: bytes) -> None:
+async def send(settings: Settings, producer: AIOKafkaProducer, topic: str, patient: str, value: bytes) -> None:
+    """Hand a record of a patient to the producer; ``topic`` is its name without the prefix."""
     key = patient.encode()
     await producer.send(settings.topic(topic), value, key, partition=partition_of(key, settings.partitions))
 
 
-def _change(number: int, beds: int) -> bytes:
+def change(number: int, beds: int) -> bytes:
     """A patient's alert changes, and says when."""
     made = time.time_ns()
-    name = _name(number % beds)
+    name = bed_name(number % beds)
     title = Text(str(made), str(made))
     return encode(
         Alert(
@@ -204,7 +215,8 @@ def _change(number: int, beds: int) -> bytes:
     )
 
 
-def _name(bed: int) -> str:
+def bed_name(bed: int) -> str:
+    """The patient in a bed."""
     return f"board-{bed}"
 
 

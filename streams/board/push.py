@@ -20,6 +20,8 @@ from streams.board.phrases import LANGUAGES, Language
 #: A board is told at most this often.
 _FLUSH_S: Final = 0.05
 PULSE_S: Final = 5.0
+#: A list has at most so many lines, those that need most: nobody reads more, and no page carries it.
+MOST_LINES: Final = 300
 #: How long a browser waits before it connects again.
 _RETRY: Final = b"retry: 2000\n\n"
 _HEADERS: Final = (
@@ -64,7 +66,7 @@ class Hub:
         self._clients: set[_Client] = set()
         metrics.CLIENTS.follow(lambda: {(): len(self._clients)})
         self._changed = asyncio.Event()
-        self._known: dict[Language, dict[str, tuple[str, bytes] | None]] = {one: {} for one in LANGUAGES}
+        self._known: dict[Language, dict[str, tuple[str, str, bytes] | None]] = {one: {} for one in LANGUAGES}
 
     def changed(self, patient: str) -> None:
         """A patient changed, came or left."""
@@ -121,28 +123,30 @@ class Hub:
 
     def _rows(self, client: _Client, handle: Callable[[str], str]) -> bytes:
         patients = self._everybody() if client.whole else sorted(client.waiting)
-        rows, gone = [], []
+        rows: list[tuple[str, str, bytes]] = []
+        gone = []
         for patient in patients:
             found = self._row(patient, client.language)
             if found is not None and client.ward in ("", found[0]):
-                rows.append(b'{"handle":%b,%b' % (orjson.dumps(handle(patient)), found[1][1:]))
+                rows.append((found[1], patient, found[2]))
             else:
                 gone.append(handle(patient))
         whole, client.whole = client.whole, False
         client.waiting.clear()
+        told = sorted(rows)[:MOST_LINES] if whole else rows
         data = b'{"rows":[%b],"gone":%b,"whole":%b}' % (
-            b",".join(rows),
+            b",".join(b'{"handle":%b,%b' % (orjson.dumps(handle(patient)), line[1:]) for _, patient, line in told),
             orjson.dumps([] if whole else gone),
             b"true" if whole else b"false",
         )
         return _event(b"rows", data)
 
-    def _row(self, patient: str, language: Language) -> tuple[str, bytes] | None:
-        """A patient's ward and line."""
+    def _row(self, patient: str, language: Language) -> tuple[str, str, bytes] | None:
+        """A patient's ward, place in the order and line."""
         known = self._known[language]
         if patient not in known:
             line = self._line(patient, language)
-            known[patient] = None if line is None else (line["ward"], orjson.dumps(line))
+            known[patient] = None if line is None else (line["ward"], line["order"], orjson.dumps(line))
         return known[patient]
 
 

@@ -63,7 +63,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
             "ward": now.ward or "",
             "place": say.say("bed", bed=person.bed) if person.bed else say.say("no_bed"),
             "who": who(now, person),
-            "what": _what(first, band, main, say),
+            "what": _what(first, band, now, say),
             "quiet": say.say("quiet_chance", chance=chance)
             if first is None and (chance := _percent(main, say))
             else "",
@@ -200,12 +200,15 @@ def _need(group: int, first: Alert | None, clock: int, say: Phrases) -> str:
     return say.say(("overdue", "rising", "open", "quiet")[group - 2])
 
 
-def _what(first: Alert | None, band: str, main: Standing | None, say: Phrases) -> str:
+def _what(first: Alert | None, band: str, now: Now, say: Phrases) -> str:
     if first is not None:
         return say.text(first.title)
     if band != "unknown":
         return ""
-    return say.say("no_score") if main is None else say.say("unknown_what")
+    if not now.scores:
+        return say.say("no_score")
+    judged = any(one.kind == _MAIN for one in now.scores)
+    return say.say("unknown_what" if judged else "unknown_any")
 
 
 def _chance(main: Standing | None, trace: Sequence[Point], clock: int, say: Phrases) -> str:

@@ -40,7 +40,7 @@ from streams.board.openapi import document
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
 from streams.board.phrases import LANGUAGES, Language
-from streams.board.push import EventStream, Hub
+from streams.board.push import MOST_LINES, EventStream, Hub
 from streams.board.roles import OPEN
 from streams.board.view import View
 from streams.board.viewer import SESSION_S, Sessions, Viewer, demo, session_of
@@ -271,12 +271,14 @@ class Board:
             if line is not None and _fits(line, wanted):
                 rows.append((patient, {"handle": self._names.handle(viewer.session, patient), **line}))
         rows.sort(key=lambda one: (*rank(one[0]), one[1]["order"]))
+        found, rows = len(rows), rows[:MOST_LINES]
         await self._access.saw(viewer.name, viewer.role, name, [patient for patient, _ in rows])
         say, clock = self._view.phrases(language), time.time_ns() // 1_000_000
         return self._page(
             request,
             name,
             rows=[line for _, line in rows],
+            found=found,
             wards=self._view.wards(),
             kinds=[{"kind": kind, "text": say.word("kinds", kind)} for kind in self._view.kinds()],
             printed=say.stamp(clock),

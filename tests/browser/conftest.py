@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from features.instants import HOUR, render
+from load_tests.chromium import launched
 from streams.broker import Broker, free_port
-from tests.browser.chromium import launched
 from tests.integration.service import Service
 
 _PATIENCE_S = 180.0

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import typer
 from playwright.sync_api import ViewportSize, sync_playwright
 
-from tests.browser.chromium import launched
+from load_tests.chromium import launched
 from tests.browser.stage import PAGES, made_up, open_page, served
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"

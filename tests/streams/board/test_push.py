@@ -24,7 +24,12 @@ class Ward:
         self.worked_out += 1
         if patient not in self.lines:
             return None
-        return {"ward": "M1" if patient == "a" else "M2", "n": self.lines[patient], "language": language}
+        return {
+            "ward": "M1" if patient == "a" else "M2",
+            "order": f"{self.lines[patient]:05}",
+            "n": self.lines[patient],
+            "language": language,
+        }
 
     def change(self, patient: str, number: int | None) -> None:
         self.lines.pop(patient, None)
@@ -58,8 +63,8 @@ async def test_a_board_that_opens_is_told_all_lines_by_its_own_names(ward):
     found = await told(ward.open())
     assert found == {
         "rows": [
-            {"handle": "A", "ward": "M1", "n": 1, "language": "da"},
-            {"handle": "B", "ward": "M2", "n": 1, "language": "da"},
+            {"handle": "A", "ward": "M1", "order": "00001", "n": 1, "language": "da"},
+            {"handle": "B", "ward": "M2", "order": "00001", "n": 1, "language": "da"},
         ],
         "gone": [],
         "whole": True,
@@ -119,6 +124,14 @@ async def test_a_board_that_is_closed_is_forgotten(ward):
     await told(stream)
     await stream.aclose()
     assert not ward.hub._clients
+
+
+async def test_of_very_many_those_are_told_who_need_most(ward):
+    ward.lines = {f"p-{n}": n for n in range(10_000, 0, -1)}
+    found = await told(ward.open())
+    assert [one["n"] for one in found["rows"]] == list(range(1, push.MOST_LINES + 1))
+    ward.change("p-9000", 9_000)
+    assert [one["n"] for one in (await told(ward.open()))["rows"]][-1] == push.MOST_LINES
 
 
 async def test_many_changes_reach_many_boards_each_once(ward):

@@ -233,6 +233,9 @@ def test_not_to_know_is_a_state_of_its_own():
     abstains = line(shown(TEN, scores=(standing(abstained=True), standing("news2", 2))))
     assert (abstains["band"], abstains["f"]["chance"]) == ("unknown", "")
     assert abstains["f"]["what"] == "Kan ikke vurdere infektion: for få eller for gamle værdier"
+    assert texts(shown(TEN))["what"] == "Endnu ikke vurderet"
+    partial = line(shown(TEN, scores=(standing("news2", 0, abstained=True),)))
+    assert (partial["band"], partial["f"]["what"]) == ("unknown", "Kan ikke vurdere: for få eller for gamle værdier")
     assert line(shown(TEN))["band"] == "unknown"
     assert line(shown(TEN, scores=(standing("news2", 2),)))["band"] == "none"
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from models.outputs import Text
 from streams.board.web import Board
 from streams.settings import Settings
-from tests.streams.board.told import alert, score, shown
+from tests.streams.board.told import alert, reason, score, shown
 
 CPR = "010203-1234"
 BAD = "<script>alert(1)</script>"
@@ -96,6 +96,40 @@ def test_no_address_tells_who_a_patient_is(client):
 
 
 @pytest.mark.req("VAGT-BRD-11")
+def test_of_ten_thousand_alerts_a_page_shows_those_that_need_most_and_says_so(client, board):
+    for number in range(10_000):
+        patient = f"many-{number}"
+        severity = "critical" if number == 7_777 else "warning"
+        told = alert(patient=patient, id=f"a-{number}", severity=severity)
+        board.house.hear_now(patient, shown(patient=patient, alerts=(told,), since={told.id: told.at}))
+    for path in ("/ward", "/handover", "/wall"):
+        page = client.get(path).text
+        assert "de 300 af 10002" in page
+        assert len(page) < 2_000_000
+        assert page.index("KRITISK") < page.index("ADVARSEL")
+    assert 'class="cut"' in page
+    assert 'class="cut"' not in client.get("/ward?ward=M3").text
+
+
+BIDI = "\u202eabc\u2066"
+
+
+@pytest.mark.parametrize("path", ["/ward", "/handover", "/second-opinion", "/wall?names", "/burden"])
+def test_what_turns_the_direction_of_text_or_is_a_script_stays_where_it_stands(client, board, path):
+    for bad in (BAD, BIDI):
+        reasons = (reason(en=f"Lactate 3.1 {bad}"),)
+        told = alert(patient=bad, ward=f"W{bad}", title=Text(bad, bad), score=score(patient=bad, reasons=reasons))
+        board.house.hear_now(
+            bad, shown(patient=bad, ward=f"W{bad}", bed=bad, name=bad, alerts=(told,), since={told.id: told.at})
+        )
+        board.journal.hear(told)
+    page = client.get(path).text
+    assert BAD not in page
+    # What turns the text is inside an element that keeps it to itself, or is no text of the page.
+    shown_text = re.sub(r"<(bdi|option|title|script)\b.*?</\1>|<[^>]*>", "", page, flags=re.DOTALL)
+    assert BIDI not in shown_text
+
+
 def test_a_patients_handle_serves_its_session_alone(client, board):
     page = client.get("/ward").text
     (handle, *_) = handles(page)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Browser, Playwright
 
@@ -18,12 +19,17 @@ _ARGUMENTS = (
 )
 
 
-@contextmanager
-def launched(playwright: Playwright) -> Iterator[Browser]:
-    """A browser without a window."""
+def options() -> dict[str, Any]:
+    """How it is launched, without a window."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path is not None, "chromium is missing: deploy/browser.sh installs it"
-    browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+    return {"executable_path": path, "args": list(_ARGUMENTS)}
+
+
+@contextmanager
+def launched(playwright: Playwright) -> Iterator[Browser]:
+    """A browser."""
+    browser = playwright.chromium.launch(**options())
     try:
         yield browser
     finally:
