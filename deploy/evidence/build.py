@@ -16,7 +16,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
-from deploy.evidence import risks, soup, trace
+from deploy.evidence import chai, risks, soup, trace
 from features.catalogue import catalogue
 from models.artefact import CARD, Estimate
 from models.registry import FOLDERS, opened
@@ -69,7 +69,7 @@ def faults(written: tuple[Page, ...], came: trace.Outcomes) -> list[str]:
 
 
 def write(written: tuple[Page, ...], out: Path = OUT) -> None:
-    """Write the documents, each as Markdown, and all as one HTML page."""
+    """Write the documents, each as Markdown, and all as one HTML page; and each model's card as CHAI has it."""
     markdown = MarkdownIt("commonmark").enable("table")
     bodies = [(page.name, page.title, markdown.render(page.text)) for page in written]
     environment = Environment(loader=FileSystemLoader(PAGES), undefined=StrictUndefined, autoescape=True)
@@ -78,6 +78,13 @@ def write(written: tuple[Page, ...], out: Path = OUT) -> None:
         out.joinpath(f"{page.name}.md").write_text(page.text, encoding="utf-8")
     whole = environment.get_template("whole.html").render(bodies=bodies, version=version("vagt"))
     out.joinpath("index.html").write_text(whole, encoding="utf-8")
+    for model in models():
+        out.joinpath(f"chai-{model['manifest'].name}.xml").write_bytes(chai.card(model))
+
+
+def models() -> list[dict[str, Any]]:
+    """What is told of each model that ships."""
+    return [_model(folder) for folder in FOLDERS]
 
 
 def _facts(came: trace.Outcomes) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def _facts(came: trace.Outcomes) -> dict[str, Any]:
         "items": soup.items(),
         "reviews": soup.reviews(),
         "review_of": reviews,
-        "models": [_model(folder) for folder in FOLDERS],
+        "models": models(),
         "rules": [rule() for rule in RULES],
         "analytes": _analytes(),
         "topics": [(one, int(one.settings.get("retention.ms", 0)) // _DAY_MS) for one in topics()],
@@ -108,6 +115,7 @@ def _model(folder: Path) -> dict[str, Any]:
         "switched_on": getattr(manifest, "switched_on", True),
         "owner": getattr(manifest, "owner", "to be named by the deployment"),
         "figures": figures,
+        "limits": card.partition("## What it does not know")[2].strip(),
         "card": re.sub(r"^#", "##", card, flags=re.MULTILINE),
     }
 

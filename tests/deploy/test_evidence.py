@@ -28,7 +28,8 @@ def test_nothing_stands_in_the_way_of_the_documents_and_they_are_the_same_twice(
     build.write(build.pages({}), tmp_path / "two")
     first = {file.name: file.read_bytes() for file in sorted(tmp_path.joinpath("one").iterdir())}
     assert first == {file.name: file.read_bytes() for file in sorted(tmp_path.joinpath("two").iterdir())}
-    assert set(first) == {"index.html", *(f"{page.name}.md" for page in written)}
+    cards = {f"chai-{model['manifest'].name}.xml" for model in build.models()}
+    assert set(first) == {"index.html", *cards, *(f"{page.name}.md" for page in written)}
 
 
 @pytest.mark.req("VAGT-EVI-01", "VAGT-EVI-02")
