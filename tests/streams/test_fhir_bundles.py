@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
+from features.catalogue import Refused
 from streams.doors.fhir import translate
+from streams.intake import load
 from tests.streams.test_fhir_door import (
     ISSUED,
     RECEIVED,
@@ -135,6 +138,45 @@ def test_a_resource_that_comes_twice_is_passed_on_twice_in_its_order():
         ("o-1", 88),
         ("o-1", 90),
     ]
+
+
+# ---------------------------------------------------------------------- what is meant to do harm
+
+
+def test_a_bundle_of_50_mb_is_refused_unread():
+    raw = orjson.dumps(bundle(observation(note=[{"text": "x" * 50_000_000}])))
+    with pytest.raises(Refused) as refusal:
+        load(raw, 32 * 1024 * 1024)
+    assert refusal.value.reason == "too-large"
+
+
+@pytest.mark.parametrize("opened", [b'{"resourceType":"Bundle","entry":[{"resource":', b'{"contained":[', b"["])
+def test_nesting_without_end_is_no_json(opened: bytes):
+    with pytest.raises(Refused) as refusal:
+        load(opened * 100_000, 32 * 1024 * 1024)
+    assert refusal.value.reason == "bad-json"
+
+
+def test_a_resource_nested_as_deep_as_json_may_be_is_read_where_it_says_something():
+    inner: Any = {}
+    for _ in range(1000):
+        inner = {"contained": [inner]}
+    assert taken(observation(contained=[inner]))["id"] == "o-1"
+    deep = report(contained=[observation(id="r1", contained=[inner])])
+    assert ids(translate(deep, RECEIVED)) == ["d-1#r1"]
+
+
+def test_many_deletions_reports_and_references_to_nowhere_are_each_refused():
+    gone = [deletion(f"Observation/o-{number}") for number in range(3_000)]
+    reports = [{"resource": referring(id=f"d-{number}")} for number in range(3_000)]
+    lost = [{"resource": observation(id=f"o-{n}", subject={"reference": f"urn:uuid:{n}"})} for n in range(3_000)]
+    found = reasons(entries(*gone, *reports, *lost))
+    # A report whose result is there has nothing of its own to refuse.
+    assert len(found) == 6_000
+
+
+def test_a_bundle_of_too_many_entries_is_refused_whole():
+    assert reasons(entries(*[deletion()] * 10_001)) == [(0, "too-large")]
 
 
 # ---------------------------------------------------------------------- moves
