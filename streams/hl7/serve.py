@@ -12,6 +12,7 @@ from streams.hl7.listener import Limits, Listener
 from streams.log import logger
 from streams.secret import refuse
 from streams.settings import Settings
+from streams.supervise import UpError
 
 _LOG = logger(__name__)
 
@@ -25,7 +26,7 @@ def serve(settings: Settings, port: int) -> None:
     Raises:
         SecurityError: the certificates cannot be read, or the cluster and this service do not trust each other.
         TopicError, KafkaError: the cluster does not answer or refuses the topic.
-        OSError: the address is taken.
+        UpError: nobody can listen there.
     """
     context = _context(settings)
     security.check(settings)
@@ -43,14 +44,17 @@ async def _run(settings: Settings, port: int, context: ssl.SSLContext | None) ->
     try:
         await keeper.start()
         listener = Listener(keeper, Limits())
-        server = await asyncio.start_server(
-            listener.serve,
-            settings.mllp_host,
-            port,
-            limit=settings.max_event_bytes,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
-        )
+        try:
+            server = await asyncio.start_server(
+                listener.serve,
+                settings.mllp_host,
+                port,
+                limit=settings.max_event_bytes,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
+            )
+        except OSError as error:
+            raise UpError(f"Nobody can listen on port {port} of {settings.mllp_host}: {error.strerror}.") from None
         _LOG.info("mllp.listens", host=settings.mllp_host, port=port, tls=context is not None)
         await ends.wait()
         server.close()

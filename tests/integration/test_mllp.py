@@ -38,12 +38,20 @@ class Sender:
     environment: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
+    @property
+    def command(self) -> list[str]:
+        """How the listener is started."""
+        return [sys.executable, "-m", "streams.cli", "mllp", "--port", str(self.port)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its environment."""
+        return {**os.environ, **self.service._variables, **self.environment}
+
     def start(self) -> None:
         """Start the listener, and wait until it listens."""
-        command = [sys.executable, "-m", "streams.cli", "mllp", "--port", str(self.port)]
-        environment = {**os.environ, **self.service._variables, **self.environment}
         with (self.service.folder / "mllp.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, env=self.variables, stdout=log, stderr=log)
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with socket.socket() as probe:
@@ -253,6 +261,16 @@ def test_the_log_names_no_patient(sender: Sender) -> None:
     log = settled(sender.service).log()
     assert "mllp.refused" in log
     assert not re.search(f"0101575011|{PATIENT}|Eva", log)
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(sender: Sender) -> None:
+    second = Sender(sender.service, sender.port)
+    said = subprocess.run(
+        second.command, check=False, env=second.variables, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert said.returncode == 1
+    assert f"Nobody can listen on port {sender.port} of 127.0.0.1" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """Acknowledgements: whatever comes, the answer is a message that the sender can read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from features.catalogue import Refused
@@ -45,6 +45,7 @@ def test_an_answer_is_in_the_separators_of_the_sender():
 
 
 @given(st.binary() | st.binary().map(lambda tail: b"MSH|^~\\&|" + tail))
+@example(b"MSH|^~\\&|\x0b|\x1c")
 def test_whatever_comes_the_answer_can_be_framed(data):
     reply = answer(data, REFUSED, WHY)
     assert reply.startswith(b"MSH")
