@@ -175,8 +175,15 @@ def _call(alert: Alert, subject: Json) -> Json:
         "authoredOn": alert.at,
         "requester": _device("urn:vagt:software", f"vagt|{_SOFTWARE}", f"Vagt {_SOFTWARE}"),
         **_listed("recipient", _recipients(alert)),
-        **({"occurrencePeriod": {"start": alert.at, "end": alert.escalates.at}} if alert.escalates else {}),
+        **_until(alert),
     }
+
+
+def _until(alert: Alert) -> Json:
+    """Until when that role has it. The next one may be due already: R4 has no period that ends before it starts."""
+    if alert.escalates is None or alert.escalates.at < alert.at:
+        return {}
+    return {"occurrencePeriod": {"start": alert.at, "end": alert.escalates.at}}
 
 
 def _recipients(alert: Alert) -> Iterator[Json]:

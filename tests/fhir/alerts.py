@@ -90,6 +90,7 @@ def every_shape() -> Iterator[Alert]:
         yield alert(kind, state="acknowledged", sequence=2, answer=answer)
         yield alert(kind, state="expired", sequence=3, score=None, evidence=(), encounter=None, ward=None, role=None)
         yield alert(kind, escalates=None)
+        yield alert(kind, escalates=Escalation("on-call", at(9)))
         yield alert(kind, score=replace(whole, abstained=True, reasons=()))
         yield alert(kind, score=replace(whole, score=1.2e-9, reasons=(Reason("x", None, None, None, 0.0),)))
         yield alert(kind, patient="010157-5011 æ/ø?")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from models.outputs import Alert, Answer, Suppressed, Text
+from models.outputs import Alert, Answer, Escalation, Suppressed, Text
 from models.registry import Foresight
 from streams.bundle import Bundles
 from streams.pseudonym import Pseudonyms
@@ -89,6 +89,9 @@ def test_the_request_goes_to_a_role_of_the_ward_until_the_next_role_has_it():
     request = told(alert())["CommunicationRequest"]
     assert [one["identifier"]["value"] for one in request["recipient"]] == ["on-call", "OUH-M2"]
     assert request["occurrencePeriod"] == {"start": at(10), "end": at(10.5)}
+    for next_one, end in ((at(10), at(10)), (at(9), None)):
+        request = told(alert(escalates=Escalation("nurse-in-charge", next_one)))["CommunicationRequest"]
+        assert request.get("occurrencePeriod", {}).get("end") == end
     request = told(alert(role=None, escalates=None, ward=None))["CommunicationRequest"]
     assert not {"recipient", "occurrencePeriod"} & set(request)
 
