@@ -203,9 +203,14 @@ class Board:
         return demo(request) if self._login is None else self._sessions.viewer(request)
 
     def _present(self, request: Request) -> Viewer:
-        """Who asks, where a right was asked for."""
+        """Who asks.
+
+        Raises:
+            HTTPException: 401, nobody; or their session has ended meanwhile.
+        """
         viewer = self._viewer(request)
-        assert viewer is not None
+        if viewer is None:
+            raise HTTPException(401, "no_session")
         return viewer
 
     async def login(self, request: Request) -> Response:
