@@ -80,7 +80,8 @@ def test_a_command_that_is_not_there_is_noticed():
 
 
 def test_every_setting_of_the_documentation_exists():
-    code = "".join(file.read_text(encoding="utf-8") for file in ROOT.joinpath("streams").rglob("*.py"))
+    places = (ROOT.joinpath(one).rglob("*.py") for one in ("streams", "tests", "load_tests"))
+    code = "".join(file.read_text(encoding="utf-8") for place in places for file in place)
     known = {f"VAGT_{name.upper()}" for name in Settings.model_fields} | set(re.findall(r"VAGT_[A-Z_]+[A-Z]", code))
     named = {
         one for page in PAGES for one in re.findall(r"VAGT_[A-Z_]+[A-Z](?!_…)\b", page.read_text(encoding="utf-8"))

@@ -95,7 +95,6 @@ def test_no_address_tells_who_a_patient_is(client):
     assert not [one for one in addresses if CPR in one]
 
 
-@pytest.mark.req("VAGT-BRD-11")
 def test_of_ten_thousand_alerts_a_page_shows_those_that_need_most_and_says_so(client, board):
     for number in range(10_000):
         patient = f"many-{number}"
@@ -130,6 +129,7 @@ def test_what_turns_the_direction_of_text_or_is_a_script_stays_where_it_stands(c
     assert BIDI not in shown_text
 
 
+@pytest.mark.req("VAGT-BRD-11")
 def test_a_patients_handle_serves_its_session_alone(client, board):
     page = client.get("/ward").text
     (handle, *_) = handles(page)
