@@ -69,6 +69,5 @@ def test_all_that_is_told_of_200_real_stays_passes(tmp_path: Path):
             record = decision.record
             alerts += decision.alerts
     found = errors(map(BUNDLES.of, alerts), tmp_path)
-    print(f"{STAYS} stays, {len(alerts)} transactions")
     assert len(found) == len(alerts) > STAYS
     assert [one for one in found if one] == []
