@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from features.catalogue import Refused
+from streams import metrics
 from streams.hl7 import er7
 from streams.hl7.answer import ACCEPTED, AGAIN, REFUSED, answer
 from streams.hl7.er7 import END, START, Message
@@ -47,6 +48,9 @@ class Listener:
         self._open: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
         self._ends = False
+        #: Whether Kafka took the newest message.
+        self.kept = True
+        metrics.CONNECTIONS.follow(lambda: {(): len(self._open)})
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one sender until it, or the service, ends. ``reader`` holds no more than a frame may have."""
@@ -116,8 +120,13 @@ class Listener:
                 _LOG.info("mllp.repeated", peer=peer)
         except (TimeoutError, KafkaError) as error:
             _LOG.warning("mllp.kafka-away", peer=peer, error=type(error).__name__)
+            self.kept = False
+            metrics.MESSAGES.add(AGAIN)
             return answer(frame, AGAIN, Refused("unavailable", "the message could not be stored; send it again"))
-        return answer(frame, REFUSED if refused else ACCEPTED, refused)
+        self.kept = True
+        code = REFUSED if refused else ACCEPTED
+        metrics.MESSAGES.add(code)
+        return answer(frame, code, refused)
 
     async def _write(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
         writer.write(START + reply + END + b"\r")

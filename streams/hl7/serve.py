@@ -6,10 +6,12 @@ import ssl
 
 import uvloop
 
-from streams import security, topics
+from streams import metrics, security, topics
 from streams.hl7.keeper import Keeper
 from streams.hl7.listener import Limits, Listener
 from streams.log import logger
+from streams.metrics.endpoint import serving
+from streams.metrics.probes import stuck
 from streams.secret import refuse
 from streams.settings import Settings
 from streams.supervise import UpError
@@ -33,10 +35,31 @@ def serve(settings: Settings, port: int) -> None:
     every = topics.topics(settings.partitions, settings.topic_prefix)
     own = [topic for topic in every if topic.name == settings.topic(topics.HL7)]
     topics.ensure(settings, own, settings.replication, _ANSWER_S)
-    uvloop.run(_run(settings, port, context))
+    health = ListenerHealth()
+    with serving(settings, "mllp", health):
+        uvloop.run(_run(settings, port, context, health))
 
 
-async def _run(settings: Settings, port: int, context: ssl.SSLContext | None) -> None:
+class ListenerHealth:
+    """How the listener is. Whether Kafka takes its messages is told to their senders, who try again."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def listens(self) -> None:
+        """It listens from now on."""
+        self._loop = asyncio.get_running_loop()
+
+    def dead(self) -> str | None:
+        """Why the process had better be started again."""
+        return None if self._loop is None else stuck(self._loop)
+
+    def unready(self) -> str | None:
+        """Why it takes no messages."""
+        return "It does not listen yet." if self._loop is None else None
+
+
+async def _run(settings: Settings, port: int, context: ssl.SSLContext | None, health: ListenerHealth) -> None:
     ends = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
@@ -55,6 +78,8 @@ async def _run(settings: Settings, port: int, context: ssl.SSLContext | None) ->
             )
         except OSError as error:
             raise UpError(f"Nobody can listen on port {port} of {settings.mllp_host}: {error.strerror}.") from None
+        health.listens()
+        metrics.BROKER.follow(lambda: {(): float(listener.kept)})
         _LOG.info("mllp.listens", host=settings.mllp_host, port=port, tls=context is not None)
         await ends.wait()
         server.close()

@@ -62,6 +62,13 @@ STATE: Final = Gauge("vagt_state_bytes", "What the patients' records take on thi
 CLIENTS: Final = Gauge("vagt_board_clients", "Open boards.")
 PUSH: Final = Histogram("vagt_board_push_seconds", "From a change that the board hears of until it is sent to a page.")
 
+MESSAGES: Final = Counter(
+    "vagt_mllp_messages_total",
+    "HL7 v2 messages by the answer: `AA` taken, `AR` refused (a dead letter), `AE` not stored, to be sent again.",
+    ("answer",),
+)
+CONNECTIONS: Final = Gauge("vagt_mllp_connections", "Senders of HL7 v2 that are connected.")
+
 #: What each command exposes.
 PARTS: Final[Mapping[str, tuple[Meter, ...]]] = {
     "worker": (
@@ -86,6 +93,7 @@ PARTS: Final[Mapping[str, tuple[Meter, ...]]] = {
         STATE,
     ),
     "board": (BUILD, READY, BROKER, CLIENTS, PUSH),
+    "mllp": (BUILD, READY, BROKER, MESSAGES, CONNECTIONS),
 }
 
 _WARDS: Final = Names(200)

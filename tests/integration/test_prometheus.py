@@ -27,6 +27,7 @@ def prometheus(tools: Path, folder: Path, targets: dict[str, int]) -> Iterator[s
     config = yaml.safe_load(ROOT.joinpath("deploy", "prometheus", "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(RULES_FILE)]
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": [f"127.0.0.1:{targets.pop(job['job_name'])}"]}]
     assert not targets
