@@ -1,15 +1,17 @@
 """What an event does to a patient's record. Nothing here reads a clock."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from features.answer import Answer, input_of
 from features.catalogue import Analyte, Catalogue, Refused
 from features.encounter import StayEvent, fold
-from features.events import WITHDRAWN, Encounter, Event, Handover, Observation, RemoteScore, Tick, Treatment
+from features.events import WITHDRAWN, Encounter, Event, Handover, Note, Observation, RemoteScore, Tick, Treatment
 from features.instants import DAY, MINUTE
 from features.merge import absorb
+from features.note import NoteEvent
 from features.numeral import numeral
-from features.record import ENCOUNTER, TIME, TREATMENT, Applied, Record, add, at, expire, find, kept, move, settle
+from features.record import ENCOUNTER, NOTE, TIME, TREATMENT, Applied, Record, add, at, expire, find, kept, move, settle
 from features.series import KEPT_LONG, Entry
 from features.treatment import TreatmentEvent
 from features.versions import put
@@ -20,12 +22,18 @@ _CORRECTED = WITHDRAWN | {"corrected", "amended"}
 _TICKED = frozenset({TIME})
 
 
-def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10 * MINUTE) -> Applied:
-    """The record after ``event``.
+def apply(
+    record: Record,
+    event: Event,
+    catalogue: Catalogue,
+    max_skew: int = 10 * MINUTE,
+    read: Mapping[str, float] | None = None,
+) -> Applied:
+    """The record after ``event``; ``read`` is what models made of a note, ``None`` where none reads notes.
 
     Raises:
-        Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``schema``, ``conflict`` or ``too-old``; the
-            record stays as it was.
+        Refused: ``unknown-code``, ``unknown-unit``, ``implausible``, ``schema``, ``conflict``, ``too-old`` or
+            ``unsupported``; the record stays as it was.
     """
     now = max(record.now, event.known)
     if isinstance(event, Observation):
@@ -36,6 +44,8 @@ def apply(record: Record, event: Event, catalogue: Catalogue, max_skew: int = 10
         applied = _treat(record, event, now)
     elif isinstance(event, RemoteScore):
         applied = _hear(record, event, now)
+    elif isinstance(event, Note):
+        applied = _note(record, event, now, read)
     elif isinstance(event, Handover):
         applied = absorb(record, event, now)
     else:
@@ -118,6 +128,15 @@ def _treat(record: Record, event: Treatment, now: int) -> Applied:
     if treatments is record.treatments:
         return Applied(at(record, now))
     return Applied(replace(record, now=now, treatments=treatments), frozenset({TREATMENT}))
+
+
+def _note(record: Record, event: Note, now: int, read: Mapping[str, float] | None) -> Applied:
+    if read is None:
+        raise Refused("unsupported", "no model in use reads notes")
+    notes = put(record.notes, NoteEvent.of(event, read))
+    if notes is record.notes:
+        return Applied(at(record, now))
+    return Applied(replace(record, now=now, notes=notes), frozenset({NOTE}))
 
 
 def _hear(record: Record, event: RemoteScore, now: int) -> Applied:

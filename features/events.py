@@ -249,6 +249,34 @@ class Tick(Told):
         return self.at
 
 
+class Note(Told):
+    """A note of the patient's record; a higher ``version`` of the same ``id`` replaces the lower one.
+
+    Models that read notes read its ``text``, once, when it comes; it is not kept.
+    """
+
+    type: Literal["note"]
+    id: Identifier
+    version: Version = 1
+    status: Literal["final", "amended", "entered-in-error"] = "final"
+    patient: Identifier
+    encounter: Identifier | None = None
+    text: Annotated[str, Field(max_length=20_000)] = ""
+    at: Instant
+    issued: Instant
+
+    @model_validator(mode="after")
+    def _has_a_text_unless_withdrawn(self) -> "Note":
+        if not self.text and self.status not in WITHDRAWN:
+            raise ValueError("a note needs a text")
+        return self
+
+    @property
+    def known(self) -> int:
+        """When this became known."""
+        return self.issued
+
+
 class ModelName(Message):
     """Which model answered: its name, its version and the hash of its manifest."""
 
@@ -302,10 +330,7 @@ class Control(Message):
     at: Instant
 
 
-Event = Observation | Encounter | Treatment | Feedback | Handover | Tick | RemoteScore
-
-#: Types that the contract names and this release does not act on: refused, never dropped in silence.
-NOT_YET = frozenset({"note"})
+Event = Observation | Encounter | Treatment | Feedback | Handover | Tick | RemoteScore | Note
 
 _MODELS: Mapping[str, type[Event]] = {
     "observation": Observation,
@@ -315,6 +340,7 @@ _MODELS: Mapping[str, type[Event]] = {
     "handover": Handover,
     "tick": Tick,
     "score": RemoteScore,
+    "note": Note,
 }
 
 
@@ -335,8 +361,6 @@ def parse(item: Any, key: str) -> Event:
     kind = item.get("type")
     model = _MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        if isinstance(kind, str) and kind in NOT_YET:
-            raise Refused("unsupported", f"this release does not act on the type {kind}")
         raise Refused("schema", f"type: must be one of {', '.join(_MODELS)}")
     return _valid(model, item)
 

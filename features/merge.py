@@ -15,8 +15,10 @@ import msgspec
 from features.catalogue import Refused
 from features.encounter import StayEvent, fold
 from features.events import Handover
+from features.note import NoteEvent
 from features.record import (
     ENCOUNTER,
+    NOTE,
     TREATMENT,
     Applied,
     Record,
@@ -36,8 +38,8 @@ from features.versions import put
 #: Observations in one handover: even with the longest ids it stays below the default of VAGT_MAX_EVENT_BYTES.
 _MOST_ENTRIES = 500
 
-_Sourced = TypeVar("_Sourced", Entry, Extremes, StayEvent, TreatmentEvent)
-_Kept = TypeVar("_Kept", StayEvent, TreatmentEvent)
+_Sourced = TypeVar("_Sourced", Entry, Extremes, StayEvent, TreatmentEvent, NoteEvent)
+_Kept = TypeVar("_Kept", StayEvent, TreatmentEvent, NoteEvent)
 
 
 def news(before: Record, after: Record) -> Record:
@@ -54,6 +56,7 @@ def news(before: Record, after: Record) -> Record:
         series=series,
         events=tuple(one for one in after.events if one not in before.events and one.action not in _OWN),
         treatments=tuple(one for one in after.treatments if one not in before.treatments),
+        notes=tuple(one for one in after.notes if one not in before.notes),
     )
 
 
@@ -89,10 +92,12 @@ def absorb(record: Record, handover: Handover, now: int) -> Applied:
     joined = _with_observations(_standing(record, handover), state, source, now)
     events = _union(joined.record.events, state.events, source)
     treatments = _union(record.treatments, state.treatments, source)
+    notes = _union(record.notes, state.notes, source)
     changed = {
         *joined.changed,
         *([ENCOUNTER] if events != record.events else []),
         *([TREATMENT] if treatments != record.treatments else []),
+        *([NOTE] if notes != record.notes else []),
     }
     told = {name: max(instant, record.told.get(name, instant)) for name, instant in state.told.items()}
     record = replace(
@@ -100,6 +105,7 @@ def absorb(record: Record, handover: Handover, now: int) -> Applied:
         events=events,
         stay=fold(events),
         treatments=treatments,
+        notes=notes,
         told={**record.told, **told},
         answers={**record.answers, **state.answers},
         absorbed=tuple(sorted({*record.absorbed, *handover.path} - {handover.patient})),
@@ -166,9 +172,10 @@ def _without(record: Record, whose: frozenset[str], now: int) -> Applied:
         events=events,
         stay=fold(events),
         treatments=tuple(one for one in record.treatments if one.source not in whose),
+        notes=tuple(one for one in record.notes if one.source not in whose),
         absorbed=tuple(one for one in record.absorbed if one not in whose),
     )
-    return Applied(record, frozenset({*changed, ENCOUNTER, TREATMENT}), frozenset(replaced))
+    return Applied(record, frozenset({*changed, ENCOUNTER, TREATMENT, NOTE}), frozenset(replaced))
 
 
 def _union(ours: tuple[_Kept, ...], theirs: tuple[_Kept, ...], source: str) -> tuple[_Kept, ...]:

@@ -13,6 +13,7 @@ from features.alert import AlertMemory
 from features.answer import Answer
 from features.encounter import Stay, StayEvent, fold
 from features.instants import DAY
+from features.note import NoteEvent
 from features.series import KEPT, KEPT_LONG, LONG_LIVED, Entry, Extremes, Series, widen, within_bounds
 from features.treatment import TreatmentEvent
 from features.versions import earliest
@@ -22,6 +23,7 @@ FORMAT = 2
 #: What an input that is no analyte is called when it changes.
 ENCOUNTER = "encounter"
 TREATMENT = "treatment"
+NOTE = "note"
 TIME = "time"
 _NEVER = 2**62
 _NO_STAY = Stay()
@@ -52,6 +54,8 @@ class Record:
     subject: str | None = None
     #: The patient's identifier, sealed, where the record is kept under a pseudonym.
     sealed: str | None = None
+    #: What was read of notes, in order.
+    notes: tuple[NoteEvent, ...] = ()
     #: By model, what those that run elsewhere were asked and answered.
     answers: Mapping[str, Answer] = field(default_factory=dict)
     #: Nothing is to leave up to this instant; spares the search on every event.
@@ -138,6 +142,7 @@ def with_series(record: Record, changed: Mapping[str, Series], now: int) -> Reco
         record.heard,
         record.subject,
         record.sealed,
+        record.notes,
         record.answers,
         min(record.next_expiry, _next_expiry(changed)),
     )
@@ -180,6 +185,7 @@ class _Stored(msgspec.Struct, array_like=True):
     subject: str | None = None
     sealed: str | None = None
     answers: dict[str, Answer] = {}
+    notes: tuple[NoteEvent, ...] = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -204,6 +210,7 @@ def encode(record: Record) -> bytes:
             record.subject,
             record.sealed,
             dict(record.answers),
+            record.notes,
         )
     )
 
@@ -235,6 +242,7 @@ def decode(stored: bytes) -> Record:
         subject=form.subject,
         sealed=form.sealed,
         answers=form.answers,
+        notes=form.notes,
         next_expiry=_next_expiry(series),
     )
 

@@ -7,11 +7,12 @@ import msgspec
 
 from features.catalogue import Refused
 from features.encounter import StayEvent
+from features.note import NoteEvent
 from features.series import Entry
 from features.treatment import TreatmentEvent
 
-_Kept = TypeVar("_Kept", StayEvent, TreatmentEvent)
-_Any = TypeVar("_Any", StayEvent, TreatmentEvent, Entry)
+_Kept = TypeVar("_Kept", StayEvent, TreatmentEvent, NoteEvent)
+_Any = TypeVar("_Any", StayEvent, TreatmentEvent, NoteEvent, Entry)
 
 
 def put(kept: tuple[_Kept, ...], entry: _Kept) -> tuple[_Kept, ...]:
@@ -41,4 +42,6 @@ def earliest(one: _Any, other: _Any) -> _Any:
 
 
 def _plain(one: _Kept) -> _Kept:
-    return msgspec.structs.replace(one, issued=0, source=None)
+    # What was read of a note depends on who read it.
+    plain = msgspec.structs.replace(one, found={}) if isinstance(one, NoteEvent) else one
+    return msgspec.structs.replace(plain, issued=0, source=None)

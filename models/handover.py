@@ -42,7 +42,7 @@ def hand_over(
         after = replace(after, alerts={}, told={})
     elif into is not None:
         part = replace(news(before, after), alerts=adopted)
-        if part.series or part.events or part.treatments or part.alerts:
+        if part.series or part.events or part.treatments or part.notes or part.alerts:
             contents += [(into, {"state": state}) for state in packed(part)]
         taken = [event.taken_back for event in used if isinstance(event, Handover) and event.taken_back]
         contents += [(into, {"takenBack": whose}) for whose in taken]

@@ -17,7 +17,7 @@ from models.banded import band, policy
 from models.doubt import Doubt
 from models.onnx_row import OnnxRow
 from models.outputs import Reason, Text
-from models.plugin import Features, Http, LightGbm, Manifest, Onnx, analytes_of, load
+from models.plugin import Features, LightGbm, Manifest, Onnx, analytes_of, load
 from models.scorer import Scored, Why
 from models.seen import see
 from models.single_row import SingleRow
@@ -39,7 +39,7 @@ class Plugged:
         self.kind = manifest.kind
         self.policy = policy(manifest.bands, manifest.severity)
         assert isinstance(manifest.inputs, Features)
-        assert not isinstance(manifest.runtime, Http)
+        assert isinstance(manifest.runtime, Onnx | LightGbm)
         self._columns = np.array([PLACES[one.name] for one in manifest.inputs.features])
         self._analytes = analytes_of(manifest.inputs)
         self._doubt = Doubt.of(manifest.abstention, self._analytes)

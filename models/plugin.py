@@ -122,6 +122,30 @@ class WholeRecord(Frozen):
     version: Literal["1"]
 
 
+class Notes(Frozen):
+    """The text of each note, as it comes; a note older than ``within_days`` counts no more."""
+
+    type: Literal["notes"]
+    within_days: Annotated[int, Field(ge=1, le=36_500)]
+
+
+class Words(Frozen):
+    """A table (JSON) of terms with weights, whose sum is the log-odds that a note says it: ``models.reader``."""
+
+    type: Literal["words"]
+    file: File
+    sha256: Hash
+
+
+#: Which inputs each runtime takes.
+_TAKEN: Final = {
+    "onnx": ("features",),
+    "lightgbm": ("features",),
+    "http": ("features", "record"),
+    "words": ("notes",),
+}
+
+
 class Manifest(Frozen):
     """All that is known of the model. ``event`` and ``horizon`` say what its score states."""
 
@@ -138,12 +162,12 @@ class Manifest(Frozen):
     horizon: Line
     intended_use: Line
     population: Population
-    inputs: Annotated[Features | WholeRecord, Field(discriminator="type")]
+    inputs: Annotated[Features | WholeRecord | Notes, Field(discriminator="type")]
     output: Output
     bands: Bands
     severity: Severity
     abstention: Abstention
-    runtime: Annotated[Onnx | LightGbm | Http, Field(discriminator="type")]
+    runtime: Annotated[Onnx | LightGbm | Http | Words, Field(discriminator="type")]
 
     @model_validator(mode="after")
     def _has_bands_within_its_output(self) -> Self:
@@ -158,8 +182,8 @@ class Manifest(Frozen):
 
     @model_validator(mode="after")
     def _is_run_by_what_can_take_its_inputs(self) -> Self:
-        if isinstance(self.inputs, WholeRecord) and not isinstance(self.runtime, Http):
-            raise ValueError(f"inputs: {self.runtime.type} takes features; a whole record is for http")
+        if self.inputs.type not in _TAKEN[self.runtime.type]:
+            raise ValueError(f"inputs: {self.runtime.type} takes {' or '.join(_TAKEN[self.runtime.type])}")
         return self
 
     @field_validator("abstention")
@@ -171,8 +195,10 @@ class Manifest(Frozen):
         return rule
 
 
-def analytes_of(inputs: Features | WholeRecord) -> frozenset[str]:
+def analytes_of(inputs: Features | WholeRecord | Notes) -> frozenset[str]:
     """The analytes that a model reads."""
+    if isinstance(inputs, Notes):
+        return frozenset()
     names = vector.NAMES if isinstance(inputs, WholeRecord) else [one.name for one in inputs.features]
     return frozenset(found for name in names if (found := vector.FEATURES[vector.PLACES[name]].analyte))
 

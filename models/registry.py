@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from models.artefact import RELEASES, UNSIGNED, ArtefactError, Trust
 from models.boosted import Boosted
 from models.plugged import Plugged
+from models.reader import Reader
 from models.remote import Remote
 from models.rules.all import RULES
 from models.rules.critical_result import CriticalResult
@@ -84,7 +85,7 @@ def foreseen(scorers: Iterable[Scorer]) -> dict[str, Foresight]:
 def _foresight(scorer: Scorer) -> Foresight:
     if isinstance(scorer, Boosted):
         return Foresight(True, int(scorer.manifest.horizon.strip("PTH")))
-    if isinstance(scorer, Plugged | Remote):
+    if isinstance(scorer, Plugged | Reader | Remote):
         output = scorer.manifest.output
         return Foresight(output.unit == "1" and output.low >= 0 and output.high <= 1)
     return Foresight(isinstance(scorer, Surprise))

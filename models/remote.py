@@ -25,7 +25,7 @@ from models.banded import policy
 from models.doubt import Doubt
 from models.outputs import Reason, identify
 from models.plugged import behind, scored
-from models.plugin import Http, WholeRecord, analytes_of, load
+from models.plugin import Features, Http, WholeRecord, analytes_of, load
 from models.scorer import Scored, Scorer
 from models.seen import see
 
@@ -90,6 +90,7 @@ class Remote:
         if isinstance(inputs, WholeRecord):
             return {**head, "record": whole(record)}
         numbers = see(record).numbers
+        assert isinstance(inputs, Features)
         return {**head, "features": {one.name: _or_none(numbers[PLACES[one.name]]) for one in inputs.features}}
 
     def item(self, patient: str, question: Question, at: int, answer: float | NoScore) -> dict[str, Any]:

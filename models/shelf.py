@@ -11,7 +11,8 @@ from models.artefact import ArtefactError, Trust
 from models.boosted import Boosted
 from models.outputs import Text
 from models.plugged import Plugged
-from models.plugin import Http, is_plugin, load
+from models.plugin import Http, Words, is_plugin, load
+from models.reader import Reader
 from models.remote import Remote
 from models.scorer import Scorer
 from models.surprise import Surprise
@@ -48,7 +49,7 @@ class Shelf:
             found.append(one)
         return tuple(found)
 
-    def plugins(self) -> list[Plugged | Remote]:
+    def plugins(self) -> list[Plugged | Reader | Remote]:
         """The plug-ins.
 
         Raises:
@@ -80,7 +81,7 @@ def free(one: Scorer, others: Iterable[Scorer]) -> None:
             )
 
 
-def opened(folder: Path, trust: Trust) -> Plugged | Remote | Boosted | Surprise:
+def opened(folder: Path, trust: Trust) -> Plugged | Reader | Remote | Boosted | Surprise:
     """The model in a folder, by its manifest a plug-in or one as the release has them.
 
     Raises:
@@ -90,14 +91,14 @@ def opened(folder: Path, trust: Trust) -> Plugged | Remote | Boosted | Surprise:
 
 
 @cache
-def plugin(folder: Path, trust: Trust) -> Plugged | Remote:
+def plugin(folder: Path, trust: Trust) -> Plugged | Reader | Remote:
     """The plug-in in a folder.
 
     Raises:
         ArtefactError: it must not be loaded.
     """
-    runs_elsewhere = isinstance(load(folder, trust)[0].runtime, Http)
-    return (Remote if runs_elsewhere else Plugged)(folder, trust)
+    runtime = load(folder, trust)[0].runtime
+    return (Remote if isinstance(runtime, Http) else Reader if isinstance(runtime, Words) else Plugged)(folder, trust)
 
 
 NO_SHELF: Final = Shelf()

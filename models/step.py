@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from features.alert import AlertMemory
 from features.apply import apply
 from features.catalogue import Catalogue, Refused
-from features.events import Event, Feedback, RemoteScore
+from features.events import Event, Feedback, Note, RemoteScore
 from features.instants import MINUTE
-from features.record import ENCOUNTER, TREATMENT, Record
+from features.record import ENCOUNTER, NOTE, TREATMENT, Record
 from features.series import KEPT, LONG_LIVED
 from models.handover import Send, hand_over
 from models.lifecycle import due, is_open
 from models.outputs import Alert, Item, Score, Trigger
 from models.quiet import Quietness, quietness
+from models.reader import found_in
 from models.remote import Question, ask, check
 from models.scorer import Scorer
 from models.telling import Occasion, Result, name, tell
@@ -74,7 +75,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         try:
             if isinstance(event, RemoteScore):
                 check(decider.scorers, event)
-            applied = apply(record, event, decider.catalogue, decider.max_skew)
+            read = found_in(decider.scorers, event) if isinstance(event, Note) else None
+            applied = apply(record, event, decider.catalogue, decider.max_skew, read)
         except Refused as refusal:
             refusals.append((position, refusal))
             continue
@@ -90,7 +92,7 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         record, sends = hand_over(patient, before, record, used, adopted)
         if record.stay.into is not None:
             return Decision(record, refusals=tuple(refusals), sends=sends)
-        changed |= {*record.series, ENCOUNTER, TREATMENT}
+        changed |= {*record.series, ENCOUNTER, TREATMENT, NOTE}
 
     occasion = Occasion(
         patient=patient,

@@ -48,6 +48,7 @@ _OTHERS: Final = {
     "pao2_fio2": Text("PaO2 over FiO2", "PaO2 over FiO2"),
     "vasopressor": Text("Vasopressor given", "Karsammentrækkende medicin gives"),
     "transfusion": Text("Transfusion given", "Transfusion givet"),
+    "note": Text("Note", "Notat"),
     "declined": Text("The model does not know", "Modellen ved det ikke"),
     "no-answer": Text("The model did not answer", "Modellen svarede ikke"),
     "bad-answer": Text("The model's answer cannot be used", "Modellens svar kan ikke bruges"),

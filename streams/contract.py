@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from pydantic import TypeAdapter
 
-from features.events import Control, Encounter, Feedback, Handover, Observation, RemoteScore, Tick, Treatment
+from features.events import Control, Encounter, Feedback, Handover, Note, Observation, RemoteScore, Tick, Treatment
 from models.outputs import Alert, Score
 from streams.board import openapi
 from streams.board.web import Board
@@ -26,6 +26,7 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     "Observation": (Observation, "A laboratory result or a vital sign"),
     "Encounter": (Encounter, "An admission, a move, a discharge, or news of them"),
     "Treatment": (Treatment, "A treatment that was started or stopped"),
+    "Note": (Note, "A note of the patient's record, for models that read notes"),
     "Feedback": (Feedback, "What somebody did about an alert"),
     "Tick": (Tick, "Time has come so far for a patient"),
     "Handover": (
@@ -39,7 +40,7 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     "Now": (Now, "What is shown of a patient now; no value for who is not shown any more"),
 }
 _OUT = (Score, Alert, Now)
-_IN = ("Observation", "Encounter", "Treatment", "Feedback", "Tick", "Handover", "RemoteScore", "Control")
+_IN = ("Observation", "Encounter", "Treatment", "Note", "Feedback", "Tick", "Handover", "RemoteScore", "Control")
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
 _SENDER = {"type": "string", "description": "Who sent it (MSH-3|MSH-4), so that a sender's messages keep their order"}

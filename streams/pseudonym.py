@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from features.events import Encounter, Feedback, Observation, Tick, Treatment
+from features.events import Encounter, Feedback, Note, Observation, Tick, Treatment
 from streams.settings import Settings
 
 _PSEUDONYM: Final = re.compile("~[A-Za-z0-9_-]{43}")
@@ -39,6 +39,7 @@ _DECLARED: Final[Mapping[str, frozenset[str]]] = {
         ("encounter", Encounter),
         ("treatment", Treatment),
         ("feedback", Feedback),
+        ("note", Note),
         ("tick", Tick),
     )
 }
@@ -174,7 +175,7 @@ class Pseudonyms:
                 found[name] = _without(persons, found[name], prose=True)
         for name in _CODED:
             if name in found:
-                found[name] = _without(persons, found[name])
+                found[name] = _without(persons, found[name], prose=item["type"] == "note")
         for name in _OF_THE_PERSON:
             if name in found:
                 found[name] = self.cover(name, found[name], patient)

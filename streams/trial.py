@@ -16,6 +16,7 @@ from features.vector import PLACES
 from models.datasets import open_source
 from models.plugged import Plugged
 from models.plugin import Features
+from models.reader import Reader
 from models.remote import Question, Remote, identity
 from models.seen import see
 from streams import reading
@@ -58,7 +59,7 @@ def _after(record: Record, item: Any) -> Record:
         return record
 
 
-def told(model: Plugged | Remote, records: Sequence[Record]) -> Iterator[str]:
+def told(model: Plugged | Reader | Remote, records: Sequence[Record]) -> Iterator[str]:
     """What came of the trial, in lines for a person."""
     meant = [one for one in records if model.manifest.population.includes(one)]
     yield f"Patients: {len(records)}, of whom {len(meant)} are of its population"
@@ -66,7 +67,12 @@ def told(model: Plugged | Remote, records: Sequence[Record]) -> Iterator[str]:
         return
     if isinstance(model.manifest.inputs, Features):
         yield from _inputs([one.name for one in model.manifest.inputs.features], meant)
-    yield from _local(model, meant) if isinstance(model, Plugged) else _elsewhere(model, meant[:_MOST_ASKED])
+    if isinstance(model, Plugged):
+        yield from _local(model, meant)
+    elif isinstance(model, Remote):
+        yield from _elsewhere(model, meant[:_MOST_ASKED])
+    else:
+        yield f"It has read a note: {_part(sum(model.score(one) is not None for one in meant), len(meant))}"
 
 
 def _inputs(names: Sequence[str], records: Sequence[Record]) -> Iterator[str]:

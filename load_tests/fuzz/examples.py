@@ -103,6 +103,16 @@ EVENTS: Final[tuple[Any, ...]] = (
         "until": time(18),
         "at": time(14),
     },
+    {
+        "type": "note",
+        "id": "n-1",
+        "version": 1,
+        "status": "final",
+        "patient": PATIENT,
+        "text": "Kendt blødningstendens. Ingen fald",
+        "at": time(13),
+        "issued": time(13),
+    },
     {"type": "tick", "patient": PATIENT, "at": time(14)},
     {"type": "control", "set": {}},
 )

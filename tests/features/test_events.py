@@ -135,12 +135,6 @@ def test_an_event_is_of_the_patient_that_is_the_records_key(item):
     assert refusal({**item, "patient": "x" * 201}, key="x" * 201).reason == "schema"
 
 
-@pytest.mark.parametrize("kind", ["note"])
-def test_a_type_that_is_not_acted_on_yet_is_refused_and_named(kind):
-    refused = refusal({"type": kind, "patient": PATIENT})
-    assert (refused.reason, kind in refused.detail) == ("unsupported", True)
-
-
 @pytest.mark.parametrize("kind", [MISSING, None, "", "Observation", 1, True, [], {}, ["observation"]])
 def test_an_unknown_type_is_refused(kind):
     assert refusal(changed(observation_item(), "type", kind)).reason == "schema"

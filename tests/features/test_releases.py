@@ -7,6 +7,7 @@ import pytest
 
 from features.alert import Escalation
 from features.answer import Answer
+from features.note import NoteEvent
 from features.record import FORMAT, Record, decode, encode
 from tests.releases import Release, releases
 
@@ -99,6 +100,7 @@ class Stored(msgspec.Struct, array_like=True):
     heard: dict[str, int]
 
 
+NOTES = (NoteEvent(1_000, 1_000, "n-1", 1, "final", "ab" * 16, {"cd" * 32: 0.5}),)
 ANSWERS = {"crisis": Answer(3, 2, 1_000, "ab" * 32, 0.5), "other": Answer(1, 1, 1_000, "cd" * 32, None, "no-answer")}
 
 #: How each release reads a stored record.
@@ -144,7 +146,7 @@ def test_a_record_of_an_earlier_release_is_read_whole(release: Release, stored: 
 def test_an_earlier_release_reads_what_this_one_added_as_if_it_were_not_there(release: Release, stored: list[bytes]):
     reader = READERS[release.name]
     for one in stored:
-        record = replace(decode(one), subject="5f" * 16, sealed="v1.abc", answers=ANSWERS)
+        record = replace(decode(one), subject="5f" * 16, sealed="v1.abc", answers=ANSWERS, notes=NOTES)
         assert encode(decode(encode(record))) == encode(record)
         assert reader.decode(encode(record)) == reader.decode(one)
 
@@ -170,9 +172,9 @@ def test_a_record_that_an_earlier_release_wrote_again_has_lost_what_it_does_not_
     release: Release, stored: list[bytes]
 ):
     reader = READERS[release.name]
-    record = replace(decode(stored[0]), subject="5f" * 16, sealed="v1.abc", answers=ANSWERS)
+    record = replace(decode(stored[0]), subject="5f" * 16, sealed="v1.abc", answers=ANSWERS, notes=NOTES)
     again = decode(msgspec.msgpack.encode(reader.decode(encode(record))))
-    assert encode(again) == encode(replace(record, subject=None, sealed=None, answers={}))
+    assert encode(again) == encode(replace(record, subject=None, sealed=None, answers={}, notes=()))
 
 
 def test_the_hash_under_which_the_audit_stands_is_no_record_to_any_release(release: Release):

@@ -127,7 +127,7 @@ def test_native_objects_are_taken_as_they_are():
         (observation(7), "wrong-subject"),  # type: ignore[arg-type]
         ({"type": "tick", "at": TAKEN}, "missing-subject"),
         (observation(value="88"), "schema"),
-        (observation(type="note"), "unsupported"),
+        (observation(type="note"), "schema"),
         (observation(code={"system": "http://loinc.org", "code": "1-8"}), "unknown-code"),
         (observation(status="cancelled", code={"system": "x", "code": "1-8"}), "unknown-code"),
         (observation(unit=None), "unknown-unit"),

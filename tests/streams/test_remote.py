@@ -1,6 +1,7 @@
 """Models that run elsewhere, asked over a real connection: whatever they do, an answer or a reason comes of it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ async def test_a_good_answer_becomes_a_score_for_events(tmp_path):
         (said({**GOOD, "model": None}), "bad-answer"),
         (said({**GOOD, "model": {**MODEL, "sha256": "cd" * 32}}), "other-model"),
         (said({"abstained": True, "model": MODEL}), "declined"),
-        (said(b" " * 70_000 + b"{}"), "bad-answer"),
+        (said(b" " * 70_000 + json.dumps(GOOD).encode()), "bad-answer"),
         (said(b"[" * 60_000), "bad-answer"),
         (said(b"", "302 Found", "Location: http://127.0.0.1:1/"), "bad-answer"),
         (said(GOOD, "404 Not Found"), "bad-answer"),
