@@ -8,6 +8,7 @@ nothing that verifies it, a package no review, or a page names a requirement or 
 
 import re
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -93,7 +94,7 @@ def _facts(came: trace.Outcomes) -> dict[str, Any]:
     return {
         "version": version("vagt"),
         "requirements": trace.requirements(),
-        "verifying": trace.traced(trace.marks()),
+        "verifying": defaultdict(tuple, trace.traced(trace.marks())),
         "came": came,
         "risks": risks.risks(),
         "items": soup.items(),
