@@ -33,6 +33,8 @@ class Hospital:
     broker: Broker
     port: int
     log: Path
+    #: More variables of the board's.
+    login: dict[str, str] = field(default_factory=dict)
     board: "subprocess.Popen[bytes] | None" = None
     _sent: int = field(default=0)
 
@@ -44,7 +46,7 @@ class Hospital:
         """Start the board and wait until it has read everything."""
         command = [sys.executable, "-m", "streams.cli", "board", "--port", str(self.port)]
         with self.log.open("ab") as log:
-            variables = os.environ | self.service._variables
+            variables = os.environ | self.service._variables | self.login
             self.board = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
@@ -56,6 +58,9 @@ class Hospital:
 
     def close(self) -> None:
         self.service.close()
+        self.close_board()
+
+    def close_board(self) -> None:
         if self.board is not None:
             self.board.send_signal(signal.SIGTERM)
             assert self.board.wait(30) == 0, self.log.read_text()

@@ -1,12 +1,19 @@
 """The board as a nurse has it: real Kafka, a real worker, a real browser."""
 
+import json
 import re
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from streams.broker import free_port
 from tests.browser.conftest import Hospital
+from tests.streams.board.provider import CLIENT, provider
 
 
 @pytest.fixture
@@ -112,6 +119,53 @@ def test_a_page_of_a_patient_who_is_unknown_says_so(hospital, chromium: Browser)
     assert answer.status == 404
     expect(page.locator("body")).to_contain_text("Patienten er ikke på tavlen længere")
     page.close()
+
+
+@pytest.fixture
+def with_login(hospital, tmp_path) -> Iterator[Hospital]:
+    """A second board of the same hospital, with a provider that says who somebody is."""
+    with provider() as idp:
+        board = replace(hospital, port=free_port(), log=tmp_path / "board.txt", board=None)
+        board.login = {
+            "VAGT_OIDC_ISSUER": idp.issuer,
+            "VAGT_OIDC_CLIENT_ID": CLIENT,
+            "VAGT_OIDC_CLIENT_SECRET": "word",
+            "VAGT_BOARD_URL": board.address,
+        }
+        board.open_board()
+        yield board
+        board.close_board()
+
+
+@pytest.mark.filterwarnings("ignore:get_jwt_config")
+def test_who_logs_in_and_takes_an_alert_is_named_in_the_feedback_and_in_the_book_of_views(
+    hospital, with_login, chromium, patient
+):
+    hospital.measure(patient, 7.2)
+    page = chromium.new_context(locale="da-DK").new_page()
+    page.goto(f"{with_login.address}/ward")
+    page.locator("button[value=nurse]").click()
+    page.wait_for_url(f"{with_login.address}/ward")
+    expect(page.locator("body")).not_to_contain_text("DEMO")
+    row = line(page, patient)
+    expect(row).to_contain_text("KRITISK", timeout=30_000)
+    row.get_by_role("button", name="Jeg tager den").first.click()
+    expect(row).to_contain_text("u-nurse tog den kl.", timeout=30_000)
+    page.get_by_role("button", name="Log ud").click()
+    expect(page.locator("body")).to_contain_text("Du er logget ud")
+    page.context.close()
+    feedback = [one for one in told(hospital, "events") if one.get("type") == "feedback" and one["patient"] == patient]
+    assert [one["by"] for one in feedback] == ["nurse/u-nurse"]
+    views = [one for one in told(hospital, "audit.access") if patient in one["patients"]]
+    assert ("u-nurse", "nurse", "ward") in {(one["user"], one["role"], one["page"]) for one in views}
+
+
+def told(hospital: Hospital, topic: str) -> list[dict[str, Any]]:
+    """What a topic holds."""
+    with ThreadPoolExecutor(1) as other:
+        records = other.submit(hospital.service.read, topic).result()
+    found = [json.loads(one.value) for one in records if one.value]
+    return [item for one in found for item in (one if isinstance(one, list) else [one])]
 
 
 @pytest.mark.slow
