@@ -1,7 +1,6 @@
 """An OpenID Connect provider on 127.0.0.1, whose tokens a test may spoil."""
 
 import json
-import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,12 +13,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from oidc_provider_mock import User, app
 from starlette.testclient import TestClient
 from werkzeug.serving import make_server
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it uses what Authlib is about to take away
-    from oidc_provider_mock import User, app
 
 CLIENT = "vagt-board"
 KEY_ID = "of-the-provider"
