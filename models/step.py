@@ -117,7 +117,7 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
             and (
                 over
                 or not _MOVING.isdisjoint(changed)
-                or due(known, manners.quiet) <= record.now
+                or (is_open(known) and due(known, manners.quiet) <= record.now)
                 or any(one.alert == known.id for one in occasion.answers)
             )
         )

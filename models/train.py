@@ -12,6 +12,7 @@ weigh less: the infection is often there before the label says so.
 from collections import defaultdict
 from dataclasses import asdict
 from hashlib import sha256
+from math import isnan
 from typing import Final, NamedTuple, TypeVar
 
 import lightgbm as lgb
@@ -325,7 +326,8 @@ def _figures(
 
 
 def _named(of: str, figures: dict[str, float | Estimate]) -> dict[str, float | Estimate]:
-    return {f"{of}_{name}": value for name, value in figures.items()}
+    """The figures under their names; one that nothing could be worked out of is left out."""
+    return {f"{of}_{name}": value for name, value in figures.items() if isinstance(value, Estimate) or not isnan(value)}
 
 
 def _brier_skill(

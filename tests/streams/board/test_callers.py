@@ -67,7 +67,7 @@ def test_a_token_counts_once(callers):
         ({"aud": f"{ADDRESS}/cds-services/vagt-order-select"}, "for-another"),
         ({"aud": None}, "for-another"),
         ({"exp": int(time.time()) - 60}, "expired"),
-        ({"iat": int(time.time()) + 60}, "expired"),
+        ({"iat": int(time.time()) + 86_400, "exp": int(time.time()) + 86_700}, "expired"),
         ({"exp": int(time.time()) + 3600}, "expired"),
         ({"exp": None}, "no-time"),
         ({"iat": "now"}, "no-time"),
