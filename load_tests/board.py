@@ -7,7 +7,6 @@ time runs from the moment at which a change is handed to Kafka's client until a 
 import asyncio
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -22,7 +21,6 @@ import typer
 import uvloop
 from aiokafka import AIOKafkaProducer
 from hdrh.histogram import HdrHistogram
-from rich.console import Console
 
 from features.instants import render
 from load_tests import machine, service, stage
@@ -33,7 +31,6 @@ from load_tests.service import ServiceError
 from models.outputs import Alert, Text, Trigger, encode
 from streams import kafka, now
 from streams.broker import free_port
-from streams.commands.plain import fail, plain_failures
 from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.topics import ALERTS, NOW
@@ -69,20 +66,15 @@ def board(
     out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
 ) -> None:
     """Measure many open boards on one process."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
-    try:
-        with plain_failures(), stage.deployment(bootstrap, console) as settings:
-            about = machine.describe(settings)
-            with service.channels(settings):
-                found = uvloop.run(_measure(settings, boards, beds, rate, seconds))
-            console.print(
-                f"{found.boards} boards of {beds} beds, {rate:g} changes a second: {found.told:,} told, "
-                f"{found.missed} missed; median {found.median:.1f} ms, 99 % {found.p99:.1f} ms, longest "
-                f"{found.longest:.1f} ms; {found.mib:.0f} MiB more than with none, {found.core:.0%} of a core"
-            )
-    except ServiceError as error:
-        fail(error)
+    with stage.command(bootstrap) as (settings, console):
+        about = machine.describe(settings)
+        with service.channels(settings):
+            found = uvloop.run(_measure(settings, boards, beds, rate, seconds))
+        console.print(
+            f"{found.boards} boards of {beds} beds, {rate:g} changes a second: {found.told:,} told, "
+            f"{found.missed} missed; median {found.median:.1f} ms, 99 % {found.p99:.1f} ms, longest "
+            f"{found.longest:.1f} ms; {found.mib:.0f} MiB more than with none, {found.core:.0%} of a core"
+        )
     if out is not None:
         out.write_bytes(orjson.dumps({"machine": about, "beds": beds, "seconds": seconds, **asdict(found)}))
 

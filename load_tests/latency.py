@@ -1,6 +1,5 @@
 """`python -m load_tests.latency`: event-to-alert latency beside a bare echo's, on one broker, in one run."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +8,12 @@ import typer
 from rich.console import Console
 
 from load_tests import machine, page, report, stage
-from load_tests.child import ChildError
 from load_tests.kafka import Bootstrap
 from load_tests.patients import watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
-from load_tests.service import ServiceError
 from models.registry import shipped
-from streams.commands.plain import FAILED, fail, plain_failures
+from streams.commands.plain import FAILED
 from streams.settings import Settings
 
 
@@ -41,24 +38,19 @@ def latency(
     if min(wanted) <= 0:
         raise typer.BadParameter("a rate is greater than 0")
     loads = [Load(rate, seconds, warmup, patients=patients, alert_every=alert_every, seed=seed) for rate in wanted]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
     busy = machine.disturbed()
-    try:
-        with plain_failures(), stage.deployment(bootstrap, console) as settings:
-            about = {**machine.describe(settings), "disturbed": busy}
-            console.print(machine.sentence(about))
-            if busy:
-                console.print(f"[bold yellow]Disturbed: {busy}.")
-            outcomes: list[Outcome] = []
-            for outcome in _measure(settings, loads, console):
-                console.print(report.table(outcome))
-                outcomes.append(outcome)
-                if out is not None:
-                    report.write(out, about, outcomes)
-                    page.write(out)
-    except (ServiceError, ChildError) as error:
-        fail(error)
+    with stage.command(bootstrap) as (settings, console):
+        about = {**machine.describe(settings), "disturbed": busy}
+        console.print(machine.sentence(about))
+        if busy:
+            console.print(f"[bold yellow]Disturbed: {busy}.")
+        outcomes: list[Outcome] = []
+        for outcome in _measure(settings, loads, console):
+            console.print(report.table(outcome))
+            outcomes.append(outcome)
+            if out is not None:
+                report.write(out, about, outcomes)
+                page.write(out)
     if any(outcome.faults for outcome in outcomes):
         raise typer.Exit(FAILED)
 

@@ -21,14 +21,13 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 from hl7.client import MLLPClient
-from rich.console import Console
 
 from load_tests import machine, stage
 from load_tests.kafka import Bootstrap
 from load_tests.outcome import histogram
 from streams import topics
 from streams.broker import free_port
-from streams.commands.plain import fail, plain_failures
+from streams.commands.plain import fail
 from streams.reading import read_all
 from streams.settings import Settings
 
@@ -85,9 +84,7 @@ def mllp(
     out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
 ) -> None:
     """Send messages, kill the listener between, and compare what was acknowledged with what is in Kafka."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
-    with plain_failures(), stage.deployment(bootstrap, console) as settings:
+    with stage.command(bootstrap) as (settings, console):
         about = machine.describe(settings)
         topics.ensure(settings, topics.topics(settings.partitions, settings.topic_prefix))
         found = _run(settings, connections, rate, seconds, kills)

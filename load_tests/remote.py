@@ -1,6 +1,5 @@
 """`python -m load_tests.remote`: what a model that runs elsewhere and hangs costs the others, by turns."""
 
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +9,17 @@ from typing import Annotated
 
 import typer
 from hdrh.histogram import HdrHistogram
-from rich.console import Console
 from rich.table import Table
 
 from load_tests import machine, plugin, stage
-from load_tests.child import ChildError
 from load_tests.kafka import Bootstrap
 from load_tests.outcome import PERCENTILES, histogram, milliseconds
 from load_tests.patients import watched
 from load_tests.plan import Load
 from load_tests.run import Outcome, run
-from load_tests.service import ServiceError, said
+from load_tests.service import said
 from models.registry import shipped
-from streams.commands.plain import FAILED, fail, plain_failures
+from streams.commands.plain import FAILED
 from streams.settings import Settings
 
 #: The part by which the 99th percentile of the others may grow.
@@ -55,25 +52,21 @@ def remote(
 
     Exits with 1 when the 99th percentile grows by more than a tenth, or a run is invalid.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
-    if busy := machine.disturbed():
-        console.print(f"[bold yellow]Disturbed: {busy}.")
+    busy = machine.disturbed()
     sides = {"without": _Side(), "with a model that hangs": _Side()}
-    try:
-        with plain_failures(), stage.deployment(bootstrap, console) as settings, _hanging() as url:
-            models = plugin.put(settings.data_dir, plugin.manifest(url))
-            for number in range(rounds):
-                for name, side in sides.items():
-                    hangs = name != "without"
-                    own = _own(settings, f"{number}-{'hangs' if hangs else 'without'}.", models if hangs else {})
-                    load = Load(rate, seconds, warmup, patients=patients, seed=number + 1)
-                    with stage.standing(own) as worker, stage.bar(console, f"{number + 1}: {name}") as progress:
-                        side.add(run(own, worker, load, watched(shipped()), progress))
-                    if hangs and "remote.left_alone" not in said(own):
-                        side.faults.append("the model was not asked")
-    except (ServiceError, ChildError) as error:
-        fail(error)
+    with stage.command(bootstrap) as (settings, console), _hanging() as url:
+        if busy:
+            console.print(f"[bold yellow]Disturbed: {busy}.")
+        models = plugin.put(settings.data_dir, plugin.manifest(url))
+        for number in range(rounds):
+            for name, side in sides.items():
+                hangs = name != "without"
+                own = _own(settings, f"{number}-{'hangs' if hangs else 'without'}.", models if hangs else {})
+                load = Load(rate, seconds, warmup, patients=patients, seed=number + 1)
+                with stage.standing(own) as worker, stage.bar(console, f"{number + 1}: {name}") as progress:
+                    side.add(run(own, worker, load, watched(shipped()), progress))
+                if hangs and "remote.left_alone" not in said(own):
+                    side.faults.append("the model was not asked")
     before, after = (milliseconds(side.all, 99.0) for side in sides.values())
     console.print(_table(sides, rate))
     console.print(f"The 99th percentile changed by {(after / before - 1) * 100:+.1f} %.")

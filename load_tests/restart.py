@@ -7,7 +7,6 @@ the worker has taken since is shared out among them.
 """
 
 import asyncio
-import signal
 import subprocess
 import time
 import uuid
@@ -21,7 +20,6 @@ from typing import Annotated, Final
 import orjson
 import typer
 from aiokafka import TopicPartition
-from rich.console import Console
 
 from features.catalogue import catalogue
 from features.record import Record, encode
@@ -32,7 +30,6 @@ from load_tests.patients import LABOURED, RESPIRATION, history, observation
 from load_tests.service import ServiceError
 from models.step import Decider, Place, step
 from streams import intake, kafka
-from streams.commands.plain import fail, plain_failures
 from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.topics import ALERTS, CHANGELOG, EVENTS
@@ -60,25 +57,20 @@ def restart(
     out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
 ) -> None:
     """Measure a worker's start with many patients, from the changelog and from its disk, and their memory."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
-    try:
-        with plain_failures(), stage.deployment(bootstrap, console) as settings:
-            about = machine.describe(settings)
-            with service.channels(settings):
-                live = asyncio.run(_fill(settings, patients))
-                console.print(f"{patients:,} patients, {live / patients:,.0f} bytes each in the changelog")
-                found = []
-                for disk in ("empty", "warm"):
-                    one, weight = _start(settings, disk, active if disk == "warm" else 0)
-                    found.append(one)
-                    console.print(
-                        f"disk {disk}: first alert after {one.first_alert:.1f} s, one of every partition after "
-                        f"{one.all_alerts:.1f} s; {one.resident / MIB:,.0f} MiB resident"
-                    )
-                console.print(f"{active:,} patients more in hand: {weight / active:,.0f} bytes each")
-    except ServiceError as error:
-        fail(error)
+    with stage.command(bootstrap) as (settings, console):
+        about = machine.describe(settings)
+        with service.channels(settings):
+            live = asyncio.run(_fill(settings, patients))
+            console.print(f"{patients:,} patients, {live / patients:,.0f} bytes each in the changelog")
+            found = []
+            for disk in ("empty", "warm"):
+                one, weight = _start(settings, disk, active if disk == "warm" else 0)
+                found.append(one)
+                console.print(
+                    f"disk {disk}: first alert after {one.first_alert:.1f} s, one of every partition after "
+                    f"{one.all_alerts:.1f} s; {one.resident / MIB:,.0f} MiB resident"
+                )
+            console.print(f"{active:,} patients more in hand: {weight / active:,.0f} bytes each")
     if out is not None:
         figures = {"machine": about, "patients": patients, "state_bytes": live, "active": active, "taken": weight}
         out.write_bytes(orjson.dumps(figures | {"starts": [asdict(one) for one in found]}))

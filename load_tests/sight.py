@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import signal
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,7 +19,6 @@ import typer
 from aiokafka import AIOKafkaProducer
 from hdrh.histogram import HdrHistogram
 from playwright.async_api import Browser, Page, async_playwright
-from rich.console import Console
 
 from features.instants import render
 from load_tests import machine, service, stage
@@ -28,9 +26,7 @@ from load_tests.board import bed_name, change, fill, ready, send, served
 from load_tests.chromium import options
 from load_tests.kafka import Bootstrap
 from load_tests.outcome import histogram
-from load_tests.service import ServiceError
 from streams import kafka
-from streams.commands.plain import fail, plain_failures
 from streams.settings import Settings
 from streams.topics import ALERTS, EVENTS
 
@@ -85,27 +81,22 @@ def sight(
     out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
 ) -> None:
     """Measure what a nurse waits for."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
-    try:
-        with plain_failures(), stage.deployment(bootstrap, console) as settings:
-            about = machine.describe(settings)
-            with service.channels(settings), service.worker(settings):
-                seen = asyncio.run(_flags(settings, flags))
-                console.print(
-                    f"{seen.seen} of {flags} flags seen; median {seen.median:.0f} ms, 99 % {seen.p99:.0f} ms, "
-                    f"longest {seen.longest:.0f} ms"
-                )
-            with service.channels(settings):
-                smooth = asyncio.run(_smooth(settings, beds, rate, seconds))
-            for one in smooth:
-                console.print(
-                    f"{beds} beds, {rate:g} changes a second, processor slowed {one.slowed} times: "
-                    f"{one.over_50} tasks over 50 ms, the longest {one.longest:.0f} ms; the most processor time of "
-                    f"a task {one.busy:.0f} ms"
-                )
-    except ServiceError as error:
-        fail(error)
+    with stage.command(bootstrap) as (settings, console):
+        about = machine.describe(settings)
+        with service.channels(settings), service.worker(settings):
+            seen = asyncio.run(_flags(settings, flags))
+            console.print(
+                f"{seen.seen} of {flags} flags seen; median {seen.median:.0f} ms, 99 % {seen.p99:.0f} ms, "
+                f"longest {seen.longest:.0f} ms"
+            )
+        with service.channels(settings):
+            smooth = asyncio.run(_smooth(settings, beds, rate, seconds))
+        for one in smooth:
+            console.print(
+                f"{beds} beds, {rate:g} changes a second, processor slowed {one.slowed} times: "
+                f"{one.over_50} tasks over 50 ms, the longest {one.longest:.0f} ms; the most processor time of "
+                f"a task {one.busy:.0f} ms"
+            )
     if out is not None:
         parts: dict[str, Any] = {"flags": asdict(seen), "smooth": [asdict(one) for one in smooth]}
         out.write_bytes(orjson.dumps({"machine": about, **parts}))

@@ -1,5 +1,6 @@
 """What a run needs around it: its deployment, with the echo beside it, and a bar that shows how far it is."""
 
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -11,9 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from load_tests import service
-from load_tests.child import SPAWN, Child
+from load_tests.child import SPAWN, Child, ChildError
 from load_tests.echo import echo
 from load_tests.kafka import one_node
+from load_tests.service import ServiceError
+from streams.commands.plain import fail, plain_failures
 from streams.settings import Settings
 
 _READY_S = 60.0
@@ -28,6 +31,18 @@ def deployment(bootstrap: str | None, console: Console) -> Iterator[Settings]:
     ):
         prefix = f"load-{uuid.uuid4().hex[:8]}."
         yield Settings(kafka_bootstrap=kafka, topic_prefix=prefix, data_dir=Path(folder), doors="", live=True)
+
+
+@contextmanager
+def command(bootstrap: str | None) -> Iterator[tuple[Settings, Console]]:
+    """A deployment and the terminal, for the whole of a command; what can be expected to fail is told in a sentence."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console()
+    try:
+        with plain_failures(), deployment(bootstrap, console) as settings:
+            yield settings, console
+    except (ServiceError, ChildError) as error:
+        fail(error)
 
 
 @contextmanager

@@ -1,19 +1,15 @@
 """`python -m load_tests.scenarios`: a scenario from a file, for a bare echo and then for the service, in one run."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from load_tests import machine, page, report, stage
-from load_tests.child import ChildError
 from load_tests.kafka import Bootstrap
 from load_tests.scenario import ScenarioError, names, read
 from load_tests.scenarios.play import play, write
-from load_tests.service import ServiceError
-from streams.commands.plain import FAILED, fail, plain_failures
+from streams.commands.plain import FAILED, fail
 
 
 def scenarios(
@@ -31,20 +27,18 @@ def scenarios(
 
     Exits with 1 when the run is invalid: the generator was late, an answer did not come, or the turns overlapped.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console()
     busy = machine.disturbed()
     try:
         found = read(scenario)
-        with plain_failures(), stage.deployment(bootstrap, console) as settings:
-            about = {**machine.describe(settings), "disturbed": busy}
-            console.print(machine.sentence(about))
-            if busy:
-                console.print(f"[bold yellow]Disturbed: {busy}.")
-            with stage.standing(settings) as worker, stage.bar(console, found.title) as progress:
-                played = play(settings, worker, Path(scenario).stem, found, rate, seed, carries, progress)
-    except (ScenarioError, ServiceError, ChildError) as error:
+    except ScenarioError as error:
         fail(error)
+    with stage.command(bootstrap) as (settings, console):
+        about = {**machine.describe(settings), "disturbed": busy}
+        console.print(machine.sentence(about))
+        if busy:
+            console.print(f"[bold yellow]Disturbed: {busy}.")
+        with stage.standing(settings) as worker, stage.bar(console, found.title) as progress:
+            played = play(settings, worker, Path(scenario).stem, found, rate, seed, carries, progress)
     console.print(report.table(played.outcome))
     for one in played.sentences:
         console.print(one)
