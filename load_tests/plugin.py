@@ -6,7 +6,7 @@ from typing import Any
 
 from features import vector
 from models import signing
-from models.artefact import MANIFEST, SIGNATURE
+from models.artefact import MANIFEST, put_signature
 from models.plugin import FORM, unit_of
 
 
@@ -44,5 +44,5 @@ def put(folder: Path, described: dict[str, Any]) -> dict[str, Path]:
     model.mkdir(parents=True)
     signing.new_key(key)
     model.joinpath(MANIFEST).write_text(json.dumps(described))
-    model.joinpath(SIGNATURE).write_bytes(signing.sign(model.joinpath(MANIFEST).read_bytes(), key))
+    put_signature(model, key)
     return {"models": model.parent, "model_keys": key.parent}

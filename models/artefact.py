@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from features import vector
 from features.events import UnitType
 from features.record import Record
-from models.signing import KeyFileError, signer
+from models.signing import KeyFileError, sign, signer
 
 MODEL = "model.txt"
 MANIFEST = "manifest.json"
@@ -266,6 +266,11 @@ def save(folder: Path, manifest: Manifest, model: str, card: str) -> None:
     folder.joinpath(MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
     folder.joinpath(SIGNATURE).unlink(missing_ok=True)
     folder.joinpath(CARD).write_text(card)
+
+
+def put_signature(folder: Path, key: Path) -> None:
+    """Sign the manifest of an artefact with a private key."""
+    folder.joinpath(SIGNATURE).write_bytes(sign(folder.joinpath(MANIFEST).read_bytes(), key))
 
 
 def _read(folder: Path, name: str) -> bytes:

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from features import vector
 from models import signing
-from models.artefact import MANIFEST, SIGNATURE
+from models.artefact import MANIFEST, put_signature
 from models.shelf import Shelf
 
 INPUTS = [("lactate_last", "mmol/L"), ("heart_rate_last", "/min"), ("age_years", "a")]
@@ -80,13 +80,8 @@ def put(folder: Path, described: Any, model: bytes | None = None, key: Path | No
         folder.joinpath(described["runtime"]["file"]).write_bytes(onnx() if model is None else model)
     folder.joinpath(MANIFEST).write_bytes(json.dumps(described).encode())
     if key is not None:
-        sign(folder, key)
+        put_signature(folder, key)
     return folder
-
-
-def sign(folder: Path, key: Path) -> None:
-    """Sign what lies in a folder as it lies there."""
-    folder.joinpath(SIGNATURE).write_bytes(signing.sign(folder.joinpath(MANIFEST).read_bytes(), key))
 
 
 def new_shelf(folder: Path) -> tuple[Shelf, Path]:

@@ -82,13 +82,12 @@ def sign(
     key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The private key.")],
 ) -> None:
     """Sign a model, once it has been judged: workers that trust the key's owner load it then."""
-    from models import signing
-    from models.artefact import MANIFEST, SIGNATURE, UNSIGNED
+    from models.artefact import UNSIGNED, put_signature
     from models.shelf import opened
 
     with plain_failures():
         signed = opened(folder, UNSIGNED).model
-        folder.joinpath(SIGNATURE).write_bytes(signing.sign(folder.joinpath(MANIFEST).read_bytes(), key))
+        put_signature(folder, key)
         typer.echo(f"Signed {signed.name} {signed.version} in {folder}")
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from features.catalogue import catalogue
 from features.record import Record
 from features.vector import FEATURES, NAMES, PLACES
-from models.artefact import MANIFEST, SIGNATURE, UNSIGNED, ArtefactError, Trust, parsed
+from models.artefact import MANIFEST, SIGNATURE, UNSIGNED, ArtefactError, Trust, parsed, put_signature
 from models.boosted import Boosted
 from models.onnx_row import OnnxRow
 from models.plugged import Plugged
@@ -186,7 +186,7 @@ def test_a_plug_in_that_nobody_who_is_trusted_signed_never_loads(shelf, tmp_path
     folder = put(tmp_path / "models" / "crisis", manifest())
     with pytest.raises(ArtefactError, match="is not signed"):
         TERMS.decider(own)
-    plugins.sign(folder, key)
+    put_signature(folder, key)
     with pytest.raises(ArtefactError, match="not signed by a key that is trusted"):
         TERMS.decider(Shelf(own.models))
     assert TERMS.decider(own)

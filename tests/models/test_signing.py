@@ -38,10 +38,6 @@ def copied(folder, tmp_path):
     return Path(copytree(folder, tmp_path / folder.name))
 
 
-def sign(folder, key):
-    folder.joinpath(SIGNATURE).write_bytes(signing.sign(folder.joinpath(MANIFEST).read_bytes(), key))
-
-
 def load(folder, trust=RELEASES):
     surprise = folder.joinpath(surprise_artefact.TABLES).exists()
     return (surprise_artefact.load if surprise else artefact.load)(folder, trust)
@@ -95,7 +91,7 @@ def test_a_candidate_to_be_judged_is_still_what_its_manifest_says(tmp_path):
 @pytest.mark.parametrize("folder", [INFECTION, SURPRISE], ids=lambda one: one.name)
 def test_a_key_of_the_deployment_is_trusted_where_its_folder_is_named(folder, key, tmp_path):
     own = copied(folder, tmp_path)
-    sign(own, key)
+    artefact.put_signature(own, key)
     with pytest.raises(ArtefactError, match="not signed by a key that is trusted"):
         load(own)
     trust = Trust(tmp_path / "trusted")
