@@ -6,23 +6,23 @@ Source: the specification at cds-hooks.hl7.org, version 2.0: discovery, the requ
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from features.events import DismissalReason
 from features.instants import parse
 from models.outputs import Alert
 from streams.board.phrases import Phrases
-from streams.board.row import answered, fact, is_shown
+from streams.board.row import answered, gravity, is_shown, reasons
 from streams.now import Now
 
 #: Each service by its id, with the hook that calls it.
 SERVICES: Final = {"vagt-patient-view": "patient-view", "vagt-order-select": "order-select"}
 #: What a card may say at most, in characters.
 _MOST_SUMMARY: Final = 139
-_INDICATORS: Final = {"info": "info", "warning": "warning", "critical": "critical"}
 #: The reasons that the board offers for dismissing an alert, in its order.
-REASONS: Final = ("already-treated", "expected", "palliative", "measurement-wrong", "does-not-fit", "other")
+REASONS: Final[tuple[str, ...]] = get_args(DismissalReason)
 #: Nothing that a sender wrote may become a link or a picture in the EHR.
 _MARKDOWN: Final = {ord(one): f"\\{one}" for one in "\\`*_{}[]<>()#!|~&"}
 
@@ -131,9 +131,7 @@ def discovery(say: Phrases) -> dict[str, Any]:
 
 def cards(now: Now, clock: int, say: Phrases) -> list[dict[str, Any]]:
     """What speaks of a patient, the gravest first."""
-    shown = [one for one in now.alerts if is_shown(one)]
-    gravity = list(reversed(_INDICATORS))
-    return [_card(one, now, clock, say) for one in sorted(shown, key=lambda one: (gravity.index(one.severity), one.at))]
+    return [_card(one, now, clock, say) for one in sorted(filter(is_shown, now.alerts), key=gravity)]
 
 
 def doubt(text: str, say: Phrases) -> dict[str, Any]:
@@ -147,7 +145,7 @@ def _card(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
         "uuid": str(name),
         "summary": _summary(say.text(alert.title)),
         "detail": _detail(alert, now, clock, say),
-        "indicator": _INDICATORS[alert.severity],
+        "indicator": alert.severity,
         "source": {"label": say.word("cds", "source")},
         "overrideReasons": [{"code": one, "display": say.word("reasons", one)} for one in REASONS],
     }
@@ -159,14 +157,12 @@ def _card(alert: Alert, now: Now, clock: int, say: Phrases) -> dict[str, Any]:
 
 def _detail(alert: Alert, now: Now, clock: int, say: Phrases) -> str:
     """The reasons, since when, who has it, and who says so; each a line of a list."""
-    score = alert.score
-    reasons = () if score is None else score.reasons
     since = say.clock(parse(now.since.get(alert.id, alert.at)), clock)
     lines: Sequence[str] = (
-        *(fact(one, say) for one in reasons if one.feature != "rest" and one.text is not None),
+        *reasons(alert, say),
         say.word("cds", "since").format(at=since),
         answered(alert, clock, say),
-        "" if score is None else f"{score.model.name} {score.model.version}",
+        "" if alert.score is None else f"{alert.score.model.name} {alert.score.model.version}",
     )
     return "\n".join(f"- {line.translate(_MARKDOWN)}" for line in lines if line)
 

@@ -23,8 +23,6 @@ from streams.now import Now
 
 _LOG = logger(__name__)
 
-#: What a request may hold, in bytes: a Patient and its context are small.
-_MOST_BYTES = 256 * 1024
 _ROLE = "ehr"
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -128,15 +126,10 @@ async def _read(request: Request, model: type[_Model]) -> _Model:
     """The body of a request.
 
     Raises:
-        HTTPException: 413, it is too large; 400, it is not what the specification asks for.
+        HTTPException: 400, it is not what the specification asks for.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise HTTPException(413, f"A request has at most {_MOST_BYTES} bytes.")
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(await request.body())
     except ValidationError as error:
         places = sorted({".".join(map(str, one["loc"])) or "the body" for one in error.errors()})
         raise HTTPException(400, f"This cannot be used: {', '.join(places)}.") from error
