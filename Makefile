@@ -15,8 +15,10 @@ run: .venv/.installed $(BOARD)
 test: lint .venv/.browser
 	$(BIN)/pytest -n 3 --junitxml=dist/tests/quick.xml
 
-# What waits for minutes: brokers that are away, workers that fall silent, two releases side by side.
+# What waits for minutes: brokers that are away, workers that fall silent, two releases side by side. And properties are
+# tried on examples that no run had before.
 test-long: .venv/.installed-dev $(BOARD)
+	$(BIN)/pytest -m "not slow and not broker and not long" --hypothesis-profile=search
 	$(BIN)/pytest -m long --junitxml=dist/tests/long.xml
 
 lint: .venv/.installed-dev $(BOARD)

@@ -197,7 +197,7 @@ def test_vagt_broker_runs_until_it_is_told_to_end(tmp_path):
         assert processes_of(tmp_path) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_three_nodes_keep_every_record_when_one_is_killed(tmp_path):
     broker = Broker(tmp_path, free_port(3), nodes=3)
     broker.start()

@@ -11,7 +11,7 @@ import pytest
 _MOST_S = 1200
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=200)
 @pytest.mark.req("VAGT-REL-01")
 def test_two_minutes_of_torture_lose_double_and_change_nothing(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
