@@ -36,13 +36,17 @@ class Place:
 
 
 class Crew:
-    """Two places and a third for a guest. ``look`` must be called often; ``tell`` hears (what, who) of each change."""
+    """Two places and a third for a guest. ``look`` must be called often; ``tell`` hears (what, who) of each change.
 
-    def __init__(self, settings: Settings, build: str | None, tell: Tell) -> None:
+    The worker in place *n* answers probes at the *n*th port from ``probed``, counted from 0; without one nobody does.
+    """
+
+    def __init__(self, settings: Settings, build: str | None, tell: Tell, probed: int | None = None) -> None:
         module = ["load_tests.torture.broken", build] if build else ["streams.cli"]
         self._command = [sys.executable, "-m", *module, "worker", "--parent", str(os.getpid())]
         self._settings = settings
         self._tell = tell
+        self._probed = probed
         self._places = [Place(0, due=0.0), Place(1, due=0.0), Place(2)]
 
     def look(self) -> None:
@@ -62,7 +66,7 @@ class Crew:
                 place.process.kill()
                 place.leaves = now
             if place.process is None and place.due is not None and now >= place.due:
-                place.process, place.due = self._start(place.name), None
+                place.process, place.due = self._start(place), None
                 self._tell("worker started", place.name)
 
     def kill(self, number: int) -> None:
@@ -102,6 +106,10 @@ class Crew:
             place.process.send_signal(signal.SIGCONT)
             place.paused = False
 
+    def there(self, number: int) -> bool:
+        """Whether a worker is in this place."""
+        return self._places[number].process is not None
+
     def only(self, numbers: range) -> None:
         """Have just these workers, all awake."""
         for place in self._places:
@@ -116,7 +124,7 @@ class Crew:
         for place in self._places:
             self.kill(place.number)
 
-    def _start(self, name: str) -> "subprocess.Popen[bytes]":
+    def _start(self, place: Place) -> "subprocess.Popen[bytes]":
         settings = self._settings
         own = {
             "VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
@@ -127,6 +135,8 @@ class Crew:
             "VAGT_LIVE": "true" if settings.live else "false",
             "VAGT_DOORS": "",
         }
-        command = [*self._command, "--name", name]
-        with (settings.data_dir / f"{name}.log").open("ab") as log:
+        if self._probed is not None:
+            own["VAGT_METRICS_PORT"] = str(self._probed + place.number)
+        command = [*self._command, "--name", place.name]
+        with (settings.data_dir / f"{place.name}.log").open("ab") as log:
             return subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)

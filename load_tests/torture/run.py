@@ -195,8 +195,8 @@ def run(
     try:
         progress("starting", 0.0)
         crew.look()
-        _greet(settings)
-        _settle(settings, crew)
+        greet(settings)
+        settle(settings, crew)
         with Child(traffic, settings, load, ready, over) as sender:
             if not ready.wait(_READY_S):
                 sender.result(0)
@@ -204,15 +204,24 @@ def run(
             torturer.torture(plan(load.seed, load.seconds, kinds), load.seconds, lambda part: progress("torture", part))
             crew.only(range(2))
             progress("settling", 0.0)
-            _settle(settings, crew)
+            settle(settings, crew)
             over.set()
             seen = sender.result(_READY_S)
         # An answer takes its time, and may have come since all was quiet.
-        _settle(settings, crew)
+        settle(settings, crew)
     finally:
         torturer.close()
         crew.close()
     progress("verdict", 0.0)
+    verdict, found = verdict_of(settings)
+    marks = sorted(torturer.marks, key=lambda mark: mark.at)
+    journal = sorted([*journal, *((mark.at, mark.what, f"fault {mark.fault}") for mark in marks)])
+    silences = recoveries(marks, seen.sent, seen.alerts, settings.partitions)
+    return Outcome(load, build, verdict, silences, seen, len(found.events), started, journal)
+
+
+def verdict_of(settings: Settings) -> tuple[Verdict, Found]:
+    """Compare the topics, as they are now, with the pure step over ``events``."""
     found = Found(
         logs.read(settings, EVENTS, settings.partitions),
         logs.read(settings, ALERTS, settings.partitions),
@@ -226,13 +235,10 @@ def run(
     terms = Terms.of(settings)
     verdict = judge(expect(terms.decider(), settings, found.events), found)
     judge_audit(verdict, terms, found)
-    marks = sorted(torturer.marks, key=lambda mark: mark.at)
-    journal = sorted([*journal, *((mark.at, mark.what, f"fault {mark.fault}") for mark in marks)])
-    silences = recoveries(marks, seen.sent, seen.alerts, settings.partitions)
-    return Outcome(load, build, verdict, silences, seen, len(found.events), started, journal)
+    return verdict, found
 
 
-def _greet(settings: Settings) -> None:
+def greet(settings: Settings) -> None:
     """Send each partition a first record: once it is decided, the workers are there."""
     producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, acks="all")
     for partition in range(settings.partitions):
@@ -247,7 +253,7 @@ def _home(patient: str, settings: Settings) -> int:
     return partition_of(patient.encode(), settings.partitions)
 
 
-def _settle(settings: Settings, crew: Crew) -> None:
+def settle(settings: Settings, crew: Crew) -> None:
     """Wait until all of ``events`` is decided and durable, and nothing more comes.
 
     Raises:

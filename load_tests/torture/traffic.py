@@ -30,11 +30,12 @@ _ANSWERED: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent: ``rate`` records a second beside the probes."""
+    """What is sent: ``rate`` records a second beside the probes, with or without bursts."""
 
     seed: int
     seconds: int
     rate: float
+    bursts: bool = True
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Seen:
 
 
 def traffic(settings: Settings, load: Load, ready: Event, over: Event) -> Seen:
-    """Send the run's records when they are due, and watch what comes until ``over``."""
+    """Send the run's records when they are due, none of them once it is ``over``, and watch what comes until then."""
     return asyncio.run(_Traffic(settings, load).run(ready, over))
 
 
@@ -77,7 +78,7 @@ class _Traffic:
             consumer.assign([TopicPartition(name, n) for name in names for n in range(self._settings.partitions)])
             watching = asyncio.create_task(self._watch(consumer))
             ready.set()
-            await self._send(planned)
+            await self._send(planned, over)
             while not over.is_set():
                 await asyncio.sleep(0.2)
                 if watching.done():
@@ -87,9 +88,11 @@ class _Traffic:
                 task.cancel()
         return self._seen
 
-    async def _send(self, planned: Sequence[Planned]) -> None:
+    async def _send(self, planned: Sequence[Planned], over: Event) -> None:
         start = time.time()
         for one in planned:
+            if over.is_set():
+                return
             await asyncio.sleep(max(0.0, start + one.due - time.time()))
             if (probe := _probe_sent(one)) is not None:
                 self._seen.sent[probe] = start + one.due
@@ -172,7 +175,7 @@ class _Traffic:
 
 
 def _planned(load: Load, partitions: int) -> list[Planned]:
-    known = ward(load.seed, load.seconds, load.rate, partitions)
+    known = ward(load.seed, load.seconds, load.rate, partitions, bursts=load.bursts)
     return sorted([*known, *probes(load.seed, load.seconds, partitions)], key=lambda one: one.due)
 
 

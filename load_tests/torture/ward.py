@@ -51,7 +51,7 @@ class Planned:
     partition: int | None = None
 
 
-def ward(seed: int, seconds: float, rate: float, partitions: int) -> list[Planned]:
+def ward(seed: int, seconds: float, rate: float, partitions: int, *, bursts: bool = True) -> list[Planned]:
     """All records of a run, ``rate`` a second on average, in the order in which they are due."""
     chance = Random(f"ward/{seed}")
     beds = max(2, round(rate * _BETWEEN_S))
@@ -63,7 +63,7 @@ def ward(seed: int, seconds: float, rate: float, partitions: int) -> list[Planne
             records += _stay(f"t{seed}-{bed}-{number}", f"t{seed}-{(bed + 1) % beds}-0", begins, ends, chance)
             begins, number = ends + chance.uniform(0, _BETWEEN_S), number + 1
     placed = [_misplaced(one, partitions, chance) for one in records]
-    return sorted(_bunched(placed, seconds, chance), key=lambda one: one.due)
+    return sorted(_bunched(placed, seconds, chance) if bursts else placed, key=lambda one: one.due)
 
 
 def _stay(patient: str, other: str, begins: float, ends: float, chance: Random) -> Iterator[Planned]:
