@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from streams.settings import Settings
 from streams.topics import topics
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
 UNITS = sorted(ROOT.glob("deploy/systemd/*"))
 
 
@@ -27,6 +29,7 @@ def pod(name: str) -> Any:
     return made
 
 
+@pytest.mark.req("VAGT-OPS-10")
 @pytest.mark.parametrize("name", ["worker", "board"])
 def test_every_manifest_is_what_kubernetes_takes_to_the_last_field(name):
     for one in manifests(name):
@@ -52,13 +55,39 @@ def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
         assert variable == "POD_NAME" or field in Settings.model_fields, variable
 
 
+@pytest.mark.req("VAGT-OPS-10")
 def test_an_update_leaves_no_gap():
     by_kind = {one["kind"]: one["spec"] for one in manifests("board") if "spec" in one}
     assert by_kind["Deployment"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert by_kind["Deployment"]["replicas"] > by_kind["PodDisruptionBudget"]["minAvailable"]
+    (container,) = pod("board")["containers"]
+    told = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod("board")["terminationGracePeriodSeconds"] >= told + 10, "its pages are let go after that"
     by_kind = {one["kind"]: one["spec"] for one in manifests("worker") if "spec" in one}
     assert by_kind["StatefulSet"]["replicas"] > by_kind["PodDisruptionBudget"]["maxUnavailable"] == 1
-    assert by_kind["StatefulSet"]["updateStrategy"]["type"] == "RollingUpdate"
+    assert by_kind["StatefulSet"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+    assert by_kind["StatefulSet"]["minReadySeconds"] >= 10, "a worker that falls again at once stops the update"
+    assert pod("worker")["terminationGracePeriodSeconds"] >= 30, "longer than a broker is waited for"
+
+
+@pytest.mark.req("VAGT-OPS-10")
+def test_a_compose_file_is_what_docker_compose_takes():
+    said = subprocess.run(
+        [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    composed = yaml.safe_load(COMPOSE.read_text())
+    for name, service in composed["services"].items():
+        for variable in service["environment"]:
+            assert variable.startswith("KAFKA_") or variable.removeprefix("VAGT_").lower() in Settings.model_fields, (
+                name
+            )
+        named = [one.partition(":")[0] for one in service.get("volumes", ())]
+        assert set(named) <= set(composed["volumes"]), name
+        assert set(service.get("networks", ())) <= set(composed["networks"]), name
 
 
 def test_there_are_never_more_workers_than_partitions_and_never_fewer_than_two():
@@ -97,6 +126,7 @@ def units(tmp_path: Path) -> list[Path]:
     return sorted(tmp_path.iterdir())
 
 
+@pytest.mark.req("VAGT-OPS-10")
 def test_systemd_takes_every_unit_without_a_word(units):
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
