@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faust
 from faust.types import TP, EventT, StreamT
@@ -25,6 +25,9 @@ from streams.positions import correct
 from streams.settings import Settings
 from streams.store import PatientTable
 from streams.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from streams.traces import Traces
 
 #: Records that a fetch brings, and fetches of ``events`` that may wait: no more is held than is soon decided.
 _FETCHED = 200
@@ -78,7 +81,7 @@ class VagtApp(MendedApp):
         await self.desk.close()
 
 
-def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
+def build(settings: Settings, decider: Decider, worker_dir: Path, traces: "Traces | None" = None) -> VagtApp:
     """The app of one worker, its table under ``worker_dir``. Topics must exist before it starts."""
     app = VagtApp(
         settings.group,
@@ -114,8 +117,8 @@ def build(settings: Settings, decider: Decider, worker_dir: Path) -> VagtApp:
         value_type=bytes,
     )
     app.tables.add(table)
-    app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name())
-    app.doors = Doors(settings)
+    app.desk = Desk(settings, decider, table.data, table.changelog_topic.get_topic_name(), traces)
+    app.doors = Doors(settings, traces)
     app.watchdog = Watchdog(app, settings, table.data.reached, app.lag.look)
 
     events = _raw_topic(app, app.ordered_topic, acks=False, maxsize=_FETCHES)

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -32,6 +32,9 @@ from streams.speech import at, spoken
 from streams.store import PatientStore
 from streams.terms import Terms
 
+if TYPE_CHECKING:
+    from streams.traces import Outputs, Traces
+
 _LOG = logger(__name__)
 
 HEARTBEAT_KEY = b"_heartbeat"
@@ -45,8 +48,16 @@ _MOST_GAPS = 1_000
 class Desk:
     """The partitions of one worker. Not thread-safe: all calls come from the worker's loop."""
 
-    def __init__(self, settings: Settings, decider: Decider, store: PatientStore, changelog: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        decider: Decider,
+        store: PatientStore,
+        changelog: str,
+        traces: "Traces | None" = None,
+    ) -> None:
         self._settings = settings
+        self._traces = traces
         self._decider = decider
         self._store = store
         self._terms = Terms.of(settings)
@@ -58,6 +69,8 @@ class Desk:
         self._clock = Clock()
         self._remotes = Remotes(decider.scorers, self._answered)
         self._changelog_id = ""
+        #: Held while a record is decided and said.
+        self._deciding = asyncio.Lock()
         self._recalling: asyncio.Task[None] | None = None
         #: A partition, and the offsets between which no record came.
         self.gaps: deque[tuple[int, int, int]] = deque(maxlen=_MOST_GAPS)
@@ -110,7 +123,8 @@ class Desk:
         if self._recalling is not None:
             self._recalling.cancel()
         self._remotes.forget()
-        shards, self._shards, self._alarms = self._shards, {}, {}
+        async with self._deciding:  # the record in hand is said whole and durable: the next owner need not say it again
+            shards, self._shards, self._alarms = self._shards, {}, {}
         results = await asyncio.gather(*(shard.checkpoint() for shard in shards.values()), return_exceptions=True)
         for shard, result in zip(shards.values(), results, strict=True):
             if isinstance(result, BaseException):
@@ -163,31 +177,40 @@ class Desk:
             KafkaError: the broker did not take what is to be said. The shard has then failed, and so must the worker:
                 a record that was passed over would be lost.
         """
-        shard = self._shards.get(source.partition)
-        if shard is None or (shard.decided is not None and source.offset < shard.decided):
-            return
-        if shard.decided is not None and source.offset > shard.decided:
-            self.gaps.append((source.partition, shard.decided, source.offset))
-        try:
-            if shard.pending >= _MOST_PENDING:
-                await shard.checkpoint()
-            await self._decide(shard, source)
-        except BaseException:
-            shard.fail()
-            raise
+        async with self._deciding:
+            shard = self._shards.get(source.partition)
+            if shard is None or (shard.decided is not None and source.offset < shard.decided):
+                return
+            if shard.decided is not None and source.offset > shard.decided:
+                self.gaps.append((source.partition, shard.decided, source.offset))
+            try:
+                if shard.pending >= _MOST_PENDING:
+                    await shard.checkpoint()
+                await self._decide(shard, source)
+            except BaseException:
+                shard.fail()
+                raise
 
     async def _decide(self, shard: Shard, source: Source) -> None:
         """Say all that follows from a record, then advance past it."""
+        trace = None if self._traces is None else self._traces.taken(source)
+        outputs = self._outputs if trace is None else trace.through(self._outputs)
         began = time.perf_counter()
         judged = judge(self._terms, self._decider, source, shard.record, _new_subject)
-        metrics.decided(judged, source.timestamp, time.perf_counter() - began)
+        took = time.perf_counter() - began
+        metrics.decided(judged, source.timestamp, took)
+        if trace is not None:
+            trace.decided(took, judged)
         if judged.moved_to is not None:
             await self._rekey(shard, source, judged.moved_to)
-        said = await self._say(shard, judged, source.timestamp)
-        await self._send(shard, judged.sends)
+        said = await self._say(outputs, shard, judged, source.timestamp)
+        await self._send(outputs, shard, judged.sends)
         await self._set_aside(shard, source, judged.refusals)
         entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
         shard.advance(source.offset, entry, judged.patient, judged.record, judged.scores, judged.alerts)
+        if trace is not None:
+            trace.end()
+            shard.traced(trace)
         # The partition may have been given back meanwhile: then its next owner sets the alarm.
         alarms = self._alarms.get(source.partition)
         if alarms is not None and judged.patient is not None:
@@ -204,28 +227,28 @@ class Desk:
             value = orjson.dumps(item)
             shard.sent(await self._outputs.send(self._events, value, patient.encode(), partition=partition))
 
-    async def _say(self, shard: Shard, judged: Judged, timestamp: int) -> str:
+    async def _say(self, outputs: "Outputs", shard: Shard, judged: Judged, timestamp: int) -> str:
         """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
         said = spoken(judged)
         key, emitted = (judged.patient or "").encode(), _now().encode()
         for value in said.alerts:
-            sent = await self._outputs.send(self._alerts, at(value, emitted), key, partition=shard.partition)
+            sent = await outputs.send(self._alerts, at(value, emitted), key, partition=shard.partition)
             shard.sent(sent)
             metrics.acknowledged(sent, timestamp)
         for alert in judged.alerts:
             told, head = self._bundles.of(alert), [("alert", alert.id.encode()), ("sequence", b"%d" % alert.sequence)]
-            sent = await self._outputs.send(self._fhir_alerts, told, key, partition=shard.partition, headers=head)
+            sent = await outputs.send(self._fhir_alerts, told, key, partition=shard.partition, headers=head)
             shard.sent(sent)
         if said.scores:
             value = b"[" + b",".join(at(one, emitted) for one in said.scores) + b"]"
-            shard.sent(await self._outputs.send(self._scores, value, key, partition=shard.partition))
+            shard.sent(await outputs.send(self._scores, value, key, partition=shard.partition))
         return said.digest
 
-    async def _send(self, shard: Shard, sends: Iterable[Send]) -> None:
+    async def _send(self, outputs: "Outputs", shard: Shard, sends: Iterable[Send]) -> None:
         """Write what concerns another patient to ``events``, where that patient's partition takes it up."""
         for send in sends:
             key = send.patient.encode()
-            written = await self._outputs.send(
+            written = await outputs.send(
                 self._events,
                 orjson.dumps(send.item),
                 key,
@@ -278,6 +301,7 @@ class Desk:
             store=self._store,
             analytes=self._decider.catalogue.analytes,
             producer=kafka.producer(self._settings, f"{self._settings.group}-{partition}"),
+            traces=self._traces,
         )
 
 

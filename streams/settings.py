@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     #: Where each process says how it is: /metrics, /livez, /readyz. Each on a machine needs a port of its own.
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     metrics_host: str = "127.0.0.1"
+    #: The OTLP collector, for instance http://127.0.0.1:4318, that is told of traced records (docs/traces.md).
+    otel_endpoint: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")] | None = None
     #: Whose identifiers name patients in HL7 v2 (PID-3): assigning authorities, by name or OID, commas between.
     hl7_authority: str = ""
     #: Where `vagt mllp` listens; on another address than this machine's own only with TLS.

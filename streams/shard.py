@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -34,6 +34,9 @@ from streams.log import logger
 from streams.now import News, Now, Place
 from streams.store import PatientStore
 from streams.topics import AUDIT_KEY, NOW_KEY
+
+if TYPE_CHECKING:
+    from streams.traces import Trace, Traces
 
 _LOG = logger(__name__)
 
@@ -73,6 +76,7 @@ class Shard:
         store: PatientStore,
         analytes: Mapping[str, Analyte],
         producer: AIOKafkaProducer,
+        traces: "Traces | None" = None,
     ) -> None:
         self.partition = partition
         #: The offset after the last record of ``events`` that was decided; ``None`` before the first.
@@ -84,6 +88,8 @@ class Shard:
         self._store = store
         self._analytes = analytes
         self._producer = producer
+        self._traces = traces
+        self._traced: list[Trace] = []
         # A record is looked for in this order: changed since the last checkpoint, in the present one, as stored.
         # ``None`` stands for one that is erased.
         self._changed: dict[str, Record | None] = {}
@@ -166,6 +172,10 @@ class Shard:
         """An output that the broker has not acknowledged yet; no checkpoint overtakes it."""
         self._pending.append(output)
 
+    def traced(self, trace: "Trace") -> None:
+        """The record that was decided last is in a trace."""
+        self._traced.append(trace)
+
     @property
     def pending(self) -> int:
         """Outputs, or changed records, since the last checkpoint, whichever are more."""
@@ -188,6 +198,7 @@ class Shard:
             self._saving, self._changed = self._changed, {}
             news, self._news = self._news, {}
             self._pending, self._lines, self._identities = [], [], {}
+            traced, self._traced = self._traced, []
             began = time.perf_counter()
             try:
                 encoded = await self._encoded()
@@ -204,7 +215,10 @@ class Shard:
             for (patient, record), (_, value) in zip(self._saving.items(), encoded, strict=False):
                 self._keep(patient, record, len(value or b""))
             self._saving = {}
-            metrics.CHECKPOINT.observe(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            metrics.CHECKPOINT.observe(took)
+            if self._traces is not None:
+                self._traces.committed(traced, self.partition, took)
 
     async def _encoded(self) -> list[tuple[bytes, bytes | None]]:
         """The records that are being saved, as stored; decisions go on between one and the next."""

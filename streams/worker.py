@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 from faust.worker import Worker
@@ -35,6 +35,9 @@ from streams.metrics.endpoint import serving
 from streams.settings import Settings
 from streams.terms import Terms, shelf
 from streams.topics import Difference, Topic, TopicError
+
+if TYPE_CHECKING:
+    from streams.traces import Traces
 
 _LOG = logger(__name__)
 
@@ -74,7 +77,7 @@ def run(settings: Settings, name: str) -> None:
 
 def _run(settings: Settings, name: str, folder: Path, health: WorkerHealth) -> None:
     began, falls = time.monotonic(), Falls.before()
-    decider = _decider(settings)
+    decider, traces = _decider(settings), _traces(settings)
     wanted = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics, settings.retention)
     known = wait(lambda: _ready(settings, wanted), _waited_for, falls)
     # Faust's consumer has a loop of its own in a thread: the policy serves both.
@@ -82,7 +85,7 @@ def _run(settings: Settings, name: str, folder: Path, health: WorkerHealth) -> N
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     _calm_the_collector()
-    app = build(settings, decider, folder)
+    app = build(settings, decider, folder, traces)
     app.topic_ids = known
     app.desk.recognise(known[settings.topic(topics.EVENTS)], known[settings.topic(topics.CHANGELOG)])
     worker = Worker(app, loop=loop, loglevel=logging.WARNING, override_logging=False, redirect_stdouts=False)
@@ -121,6 +124,21 @@ def _decider(settings: Settings) -> Decider:
         raise WorkerError(
             f"A model or a rule cannot be read{where}: {error}. The worker does not run without it."
         ) from error
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    """What tells a collector of the records that their senders trace; ``None`` where nobody wants to know.
+
+    Raises:
+        WorkerError: OpenTelemetry is not installed.
+    """
+    if settings.otel_endpoint is None:
+        return None
+    try:
+        from streams.traces import Traces
+    except ImportError:
+        raise WorkerError("VAGT_OTEL_ENDPOINT needs OpenTelemetry: pip install 'vagt[otel]'.") from None
+    return Traces.exported(settings.otel_endpoint)
 
 
 def _ready(settings: Settings, wanted: Sequence[Topic]) -> dict[str, str]:

@@ -7,7 +7,7 @@ deployment has a key, a patient's identifier comes no further than this.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -25,6 +25,9 @@ from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms
 from streams.settings import FRAMED, Settings
 
+if TYPE_CHECKING:
+    from streams.traces import Trace, Traces
+
 _LOG = logger(__name__)
 
 #: Objects in native form, each with its patient.
@@ -41,8 +44,9 @@ class Doors:
     The worker that takes over reads the same records again; repeated ids change nothing.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, traces: "Traces | None" = None) -> None:
         self._settings = settings
+        self._traces = traces
         self._events = settings.topic("events")
         self._dead = settings.topic("deadletter")
         self._pseudonyms = Pseudonyms.of(settings)
@@ -61,6 +65,7 @@ class Doors:
         """
         if len(self._pending) >= _MOST_PENDING:
             await self.settle()
+        trace = None if self._traces is None else self._traces.taken(source)
         most = self._settings.max_event_bytes
         translation = await self._translated(source, form)
         refusals = list(translation.refusals)
@@ -69,12 +74,14 @@ class Doors:
                 refusals.append((0, Refused("too-large", f"a patient's part is {len(value)} bytes when translated")))
                 continue
             partition = partition_of(key, self._settings.partitions)
-            await self._send(self._events, value, key, partition=partition, timestamp_ms=source.timestamp)
+            await self._send(self._events, value, key, trace=trace, partition=partition, timestamp_ms=source.timestamp)
         for item, refused in deadletter.bounded(refusals, len(source.value or b"")):
             head = deadletter.headers(source, item, refused)
             await self._send(self._dead, source.value, source.key, headers=head)
             metrics.DEADLETTERS.add(refused.reason)
             _LOG.info("deadletter", reason=refused.reason, item=item, **_place(source))
+        if trace is not None:
+            trace.end()
 
     async def settle(self) -> None:
         """Wait until the broker has all that was sent.
@@ -101,12 +108,15 @@ class Doors:
             source, form = replace(source, value=value), form.removeprefix(FRAMED)
         return _translate(source, form, self._settings, self._pseudonyms)
 
-    async def _send(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
+    async def _send(
+        self, topic: str, value: bytes | None, key: bytes | None, *, trace: "Trace | None" = None, **more: Any
+    ) -> None:
         if self._failure is not None:
             raise self._failure
         try:
             producer = await self._started()
-            sent = await producer.send(topic, value, key, **more)
+            outputs = producer if trace is None else trace.through(producer)
+            sent = await outputs.send(topic, value, key, **more)
         except KafkaError as error:
             self._failure = error
             raise
