@@ -146,6 +146,7 @@ def test_a_wrong_option_is_wrong_usage():
     assert CliRunner().invoke(command, ["start", "--nodes", "0"]).exit_code == 2
 
 
+@pytest.mark.long
 def test_data_outlive_a_restart_and_stopping_leaves_no_process(tmp_path):
     broker = Broker(tmp_path, free_port())
     broker.start()

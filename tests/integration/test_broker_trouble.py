@@ -139,6 +139,7 @@ def fill_the_disk(process: int) -> None:
     resource.prlimit(process, resource.RLIMIT_FSIZE, (4096, 4096))
 
 
+@pytest.mark.long
 def test_a_log_that_was_deleted_and_made_again_is_read_from_its_first_record(service: Service) -> None:
     records = ward(patients=6, hours=6, seed=4)
     third = len(records) // 3

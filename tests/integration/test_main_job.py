@@ -31,6 +31,7 @@ def test_the_service_says_what_the_pure_step_says(service: Service) -> None:
     assert service.shown() == shown(records) != {}
 
 
+@pytest.mark.long
 @pytest.mark.req("VAGT-DEC-01")
 def test_three_workers_say_what_one_says(broker: str, tmp_path: Path) -> None:
     records = ward(patients=20, hours=12, seed=2)

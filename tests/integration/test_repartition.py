@@ -209,6 +209,7 @@ def test_patients_go_on_with_more_partitions_however_often_the_move_is_interrupt
     assert said.count("\n") == AFTER, "something was not computed again"
 
 
+@pytest.mark.long
 def test_it_is_refused_while_workers_run_or_something_is_undecided(service: Growing) -> None:
     moved, name = someone(lambda before, after: before != after), str(AFTER)
     assert service.vagt("repartition", name)[0] == 2

@@ -205,6 +205,7 @@ def test_a_replay_may_come_before_the_workers(terminal, tmp_path):
     assert "Replayed 1 stays: 3 records with 6 observations" in said
 
 
+@pytest.mark.long
 def test_a_replay_goes_to_workers_that_are_for_it_even_when_one_had_to_be_started_again(
     terminal, tmp_path, broker, topic_prefix
 ):
@@ -241,7 +242,7 @@ def test_up_starts_and_stops_a_broker_of_its_own(tmp_path, monkeypatch):
         Broker(tmp_path, port).stop()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_up_uses_a_broker_that_runs_and_leaves_it_running(tmp_path, monkeypatch):
     monkeypatch.delenv("VAGT_KAFKA_BOOTSTRAP", raising=False)
     broker = Broker(tmp_path / "before", free_port())
