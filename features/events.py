@@ -330,6 +330,35 @@ class Control(Message):
     at: Instant
 
 
+class ModelControl(Message):
+    """What changes which models speak; it is written to every partition, and each changes when it comes to it.
+
+    ``promote``, ``shadow``, ``rollback`` and ``retire`` are about a ``model``. ``stop`` and ``resume`` are about a
+    ``kind`` of scores, a ``ward``, a kind in a ward, or without either about everything. ``by`` is a role, ``why`` what
+    people are told.
+    """
+
+    type: Literal["control"]
+    id: Identifier
+    version: Version = 1
+    action: Literal["promote", "shadow", "rollback", "retire", "stop", "resume"]
+    model: ModelName | None = None
+    kind: Identifier | None = None
+    ward: Identifier | None = None
+    by: Identifier
+    why: Label
+    at: Instant
+
+    @model_validator(mode="after")
+    def _says_what_its_action_is_about(self) -> "ModelControl":
+        if self.action in ("stop", "resume"):
+            if self.model is not None:
+                raise ValueError("a stop is of a kind, not of a model")
+        elif self.model is None or self.kind is not None or self.ward is not None:
+            raise ValueError("it needs a model, and neither a kind nor a ward")
+        return self
+
+
 Event = Observation | Encounter | Treatment | Feedback | Handover | Tick | RemoteScore | Note
 
 _MODELS: Mapping[str, type[Event]] = {
@@ -365,7 +394,7 @@ def parse(item: Any, key: str) -> Event:
     return _valid(model, item)
 
 
-def parse_control(item: Any) -> Control:
+def parse_control(item: Any) -> Control | ModelControl:
     """A record of ``events`` that speaks to the service itself.
 
     Raises:
@@ -373,7 +402,7 @@ def parse_control(item: Any) -> Control:
     """
     if not isinstance(item, Mapping):
         raise Refused("schema", "a control record holds one JSON object")
-    return _valid(Control, item)
+    return _valid(Control, item) if item.get("action") == "erase" else _valid(ModelControl, item)
 
 
 def _valid(model: type[_Model], item: Mapping[str, Any]) -> _Model:

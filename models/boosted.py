@@ -38,6 +38,7 @@ class Boosted:
         self._row = SingleRow(model)
         manifest = self.manifest
         self.kind = manifest.kind
+        self.switched_on = manifest.switched_on
         self.model = ModelRef(manifest.name, manifest.version, manifest.sha256)
         columns = [PLACES[name] for name in manifest.features]
         self._columns = np.array(columns)
@@ -70,7 +71,7 @@ class Boosted:
             high=1.0 if abstained else probability,
             interval=self._interval(probability),
             title=self._title,
-            shadow=not self.manifest.switched_on or not self.manifest.population.includes(record),
+            shadow=not self.switched_on or not self.manifest.population.includes(record),
             possible=_possible(self.manifest, probability),
             why=partial(self._reasons, record, row, seen.numbers, margin) if shown else None,
         )

@@ -36,7 +36,7 @@ class Plugged:
     def __init__(self, folder: Path, trust: Trust) -> None:
         self.manifest, self.model = load(folder, trust)
         manifest = self.manifest
-        self.kind = manifest.kind
+        self.kind, self.switched_on = manifest.kind, manifest.switched_on
         self.policy = policy(manifest.bands, manifest.severity)
         assert isinstance(manifest.inputs, Features)
         assert isinstance(manifest.runtime, Onnx | LightGbm)

@@ -53,7 +53,7 @@ class Reader:
         data = read_part(folder, runtime.file, runtime.sha256)
         self._table = parsed(Table, folder, data, f"has a {runtime.file} that is wrong")
         self._within = manifest.inputs.within_days * DAY
-        self.kind = manifest.kind
+        self.kind, self.switched_on = manifest.kind, manifest.switched_on
         self.policy = policy(manifest.bands, manifest.severity)
 
     def read(self, text: str) -> float:

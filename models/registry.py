@@ -67,7 +67,7 @@ def shipped(critical_results: str | None = None, keys: Path | None = None) -> tu
         ArtefactError: a model must not be loaded.
     """
     rules = (CriticalResult(critical_results) if rule is CriticalResult else rule() for rule in RULES)
-    return (*trained(Trust(keys)), *(rule for rule in rules if rule.table.switched_on))
+    return (*trained(Trust(keys)), *(rule for rule in rules if rule.switched_on))
 
 
 class Foresight(NamedTuple):

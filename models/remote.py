@@ -53,6 +53,7 @@ class Remote:
         manifest = self.manifest
         assert isinstance(manifest.runtime, Http)
         self.kind, self.runtime = manifest.kind, manifest.runtime
+        self.switched_on = manifest.switched_on
         self.policy = policy(manifest.bands, manifest.severity)
         self._analytes = analytes_of(manifest.inputs)
         self._doubt = Doubt.of(manifest.abstention, self._analytes)

@@ -68,6 +68,10 @@ class Scorer(Protocol):
     def policy(self) -> Policy:
         """When its score becomes an alert."""
 
+    @property
+    def switched_on(self) -> bool:
+        """Whether it was found fit to tell somebody; one that is not scores in shadow."""
+
     def score(self, record: Record) -> Scored | None:
         """The result at the record's now; ``None`` where the rule does not apply to this patient."""
 

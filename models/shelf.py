@@ -1,5 +1,6 @@
-"""The models that a deployment adds to the release: a folder, in which each sub-folder is a plug-in."""
+"""The models that a deployment adds to the release: a folder, in which each sub-folder is a model."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,24 +39,26 @@ class Shelf:
         return sorted(one for one in self.models.iterdir() if one.is_dir() and not one.name.startswith("."))
 
     def beside(self, shipped: Sequence[Scorer]) -> tuple[Scorer, ...]:
-        """The release's scorers, then the plug-ins by name.
+        """The release's scorers, then the deployment's own by name and version.
+
+        Of each kind the first is live until another is promoted: so the release's is, or the oldest version.
 
         Raises:
-            ArtefactError: one must not be loaded, or has the name or the kind of another.
+            ArtefactError: one must not be loaded, or cannot be told from another.
         """
         found = list(shipped)
-        for one in sorted(self.plugins(), key=lambda one: one.model.name):
+        for one in sorted(self.own(), key=lambda one: (one.model.name, _age(one.model.version))):
             free(one, found)
             found.append(one)
         return tuple(found)
 
-    def plugins(self) -> list[Plugged | Reader | Remote]:
-        """The plug-ins.
+    def own(self) -> list[Plugged | Reader | Remote | Boosted | Surprise]:
+        """The deployment's own models.
 
         Raises:
             ArtefactError: one must not be loaded.
         """
-        return [plugin(folder, Trust(self.keys)) for folder in self.folders()]
+        return [opened(folder, Trust(self.keys)) for folder in self.folders()]
 
     def titles(self) -> dict[str, Text]:
         """What each plug-in's kind is called.
@@ -63,22 +66,28 @@ class Shelf:
         Raises:
             ArtefactError: one must not be loaded.
         """
-        manifests = (load(folder, Trust(self.keys))[0] for folder in self.folders())
+        manifests = (load(folder, Trust(self.keys))[0] for folder in self.folders() if is_plugin(folder))
         return {one.kind: Text(one.title.en, one.title.da) for one in manifests}
 
 
 def free(one: Scorer, others: Iterable[Scorer]) -> None:
-    """See that no other has the name or the kind of a plug-in.
+    """See that a model can be told from all others: by its version from those of its name, which are of its kind.
 
     Raises:
-        ArtefactError: one has.
+        ArtefactError: it cannot. What a record keeps of a model that runs elsewhere goes by its name alone.
     """
     for other in others:
-        if one.kind == other.kind or one.model.name == other.model.name:
+        same = one.kind == other.kind and one.model.version != other.model.version
+        if one.model.name == other.model.name and (not same or isinstance(one, Remote)):
             raise ArtefactError(
-                f"the model {one.model.name} of kind {one.kind} is there already: "
-                f"{other.model.name} {other.model.version} is of kind {other.kind}"
+                f"the model {one.model.name} {one.model.version} of kind {one.kind} cannot be told from "
+                f"{other.model.name} {other.model.version} of kind {other.kind}"
             )
+
+
+def _age(version: str) -> list[tuple[int, str]]:
+    """By which versions stand in their order: 1.9.0 before 1.10.0."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.+-]", version)]
 
 
 def opened(folder: Path, trust: Trust) -> Plugged | Reader | Remote | Boosted | Surprise:

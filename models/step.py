@@ -3,8 +3,10 @@
 No clock, no Kafka, no file, no random number: the stream, the evaluation and a replay all call this.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from features.alert import AlertMemory
 from features.apply import apply
@@ -19,6 +21,7 @@ from models.outputs import Alert, Item, Score, Trigger
 from models.quiet import Quietness, quietness
 from models.reader import found_in
 from models.remote import Question, ask, check
+from models.roster import NEW, Roster, seated, stopped
 from models.scorer import Scorer
 from models.telling import Occasion, Result, name, tell
 
@@ -28,12 +31,39 @@ _MOVING = frozenset({ENCOUNTER, TREATMENT})
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """All that a decision depends on besides the record and the events."""
+    """All that a decision depends on besides the record and the events.
+
+    ``loaded`` are all models and rules; the ``roster`` says which of them are live (``scorers``), of each kind one, and
+    which score in shadow (``shadows``).
+
+    Raises:
+        RosterError: the roster names a model that is not loaded.
+    """
 
     catalogue: Catalogue
-    scorers: tuple[Scorer, ...]
+    loaded: tuple[Scorer, ...]
     max_skew: int = 10 * MINUTE
     quiet: Quietness = field(default_factory=quietness)
+    roster: Roster = NEW
+    scorers: tuple[Scorer, ...] = field(init=False)
+    shadows: tuple[Scorer, ...] = field(init=False)
+    #: The roster's short name; empty for that which no control record changed.
+    roster_digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        live, shadows = seated(self.roster, self.loaded)
+        object.__setattr__(self, "roster_digest", "" if self.roster == NEW else self.roster.digest())
+        object.__setattr__(self, "scorers", live)
+        object.__setattr__(self, "shadows", shadows)
+
+    def stops(self, scorer: Scorer, record: Record) -> bool:
+        """Whether a scorer is stopped for the patient, where that is now."""
+        return bool(self.roster.stops) and stopped(self.roster.stops, scorer.kind, record.stay.ward)
+
+    def running(self, record: Record) -> tuple[Scorer, ...]:
+        """Those that score this patient where that is now, be it in shadow."""
+        both = (*self.scorers, *self.shadows)
+        return tuple(one for one in both if not self.stops(one, record)) if self.roster.stops else both
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +104,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
     for position, event in enumerate(events):
         try:
             if isinstance(event, RemoteScore):
-                check(decider.scorers, event)
-            read = found_in(decider.scorers, event) if isinstance(event, Note) else None
+                check(decider.loaded, event)
+            read = found_in(decider.loaded, event) if isinstance(event, Note) else None
             applied = apply(record, event, decider.catalogue, decider.max_skew, read)
         except Refused as refusal:
             refusals.append((position, refusal))
@@ -110,7 +140,8 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         if not reads and known is None and scorer.kind not in adopted:
             continue
         manners = decider.quiet.of(scorer.kind)
-        over = manners.ended_with(record)
+        ended = decider.stops(scorer, record)
+        over = ended or manners.ended_with(record)
         speaks = reads and not over
         moved = scorer.kind in adopted or (
             known is not None
@@ -124,13 +155,26 @@ def step(decider: Decider, record: Record, patient: str, events: Sequence[Event]
         if not speaks and not moved:
             continue
         policy = manners.policy(scorer.policy, record.stay)
-        result = Result(scorer, manners, policy, None if over else scorer.score(record))
+        result = Result(scorer, manners, policy, None if over else scorer.score(record), ended)
         record, said = tell(result, record, occasion)
         score = name(result, record, occasion) if speaks else None
         scores += [score] if score else []
         alerts += said
-    record, questions = ask(decider.scorers, record, changed)
+    scores += _in_shadow(decider, record, changed, occasion)
+    record, questions = ask(decider.running(record), record, changed)
     return Decision(record, tuple(scores), tuple(alerts), tuple(refusals), sends, questions)
+
+
+def _in_shadow(decider: Decider, record: Record, changed: set[str], occasion: Occasion) -> Iterator[Score]:
+    """What those in shadow give; nobody is told, and the record keeps nothing of it."""
+    for scorer in decider.shadows:
+        manners = decider.quiet.of(scorer.kind)
+        if scorer.inputs.isdisjoint(changed) or decider.stops(scorer, record) or manners.ended_with(record):
+            continue
+        scored = scorer.score(record)
+        if scored is not None:
+            result = Result(scorer, manners, scorer.policy, structs.replace(scored, shadow=True))
+            yield from filter(None, [name(result, record, occasion)])
 
 
 def wakes_at(decider: Decider, record: Record) -> int | None:
@@ -142,7 +186,8 @@ def wakes_at(decider: Decider, record: Record) -> int | None:
     for scorer in decider.scorers:
         alert = record.alerts.get(scorer.kind)
         if alert is not None and is_open(alert):
-            instants.append(due(alert, decider.quiet.of(scorer.kind).quiet))
+            ends = decider.stops(scorer, record)
+            instants.append(record.now if ends else due(alert, decider.quiet.of(scorer.kind).quiet))
     left = record.stay.discharged
     if instants and left is not None and left > record.now:
         instants.append(left)

@@ -53,6 +53,7 @@ class Surprise:
     """
 
     kind = KIND
+    switched_on = True
     inputs = frozenset(ANALYTES)
 
     def __init__(self, folder: Path, trust: Trust = RELEASES) -> None:

@@ -31,7 +31,7 @@ class Occasion:
 
 @dataclass(slots=True)
 class Result:
-    """What one scorer found of a patient; ``scored`` is ``None`` where it does not speak of them.
+    """What one scorer found of a patient; ``scored`` is ``None`` where it does not speak of them, or is ``stopped``.
 
     ``policy`` has the levels that hold where the patient is; ``score`` is the result with its name, once it has one.
     """
@@ -40,6 +40,7 @@ class Result:
     manners: Manners
     policy: Policy
     scored: Scored | None
+    stopped: bool = False
     score: Score | None = None
 
     def explain(self) -> None:
@@ -192,7 +193,7 @@ def _alert(result: Result, turn: Turn, record: Record, occasion: Occasion, answe
         encounter=record.stay.encounter,
         ward=record.stay.ward,
         at=render(record.now),
-        title=scored.title if scored is not None and speaks else _not_for(scorer.kind),
+        title=scored.title if scored is not None and speaks else _silent(result),
         score=name(result, record, occasion),
         evidence=tuple(map(_evidence, scored.evidence)) if scored is not None and speaks else (),
         trigger=occasion.trigger,
@@ -225,7 +226,10 @@ def _answer(feedback: Feedback, memory: AlertMemory) -> Answer:
     )
 
 
-def _not_for(kind: str) -> Text:
+def _silent(result: Result) -> Text:
+    kind = result.scorer.kind
+    if result.stopped:
+        return Text(f"{kind}: stopped, it watches no more", f"{kind}: stoppet, der overvåges ikke mere")
     return Text(f"{kind}: not for this patient any more", f"{kind}: ikke længere for denne patient")
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 import orjson
 
+from models.roster import Roster
 from streams.deadletter import Source
 from streams.judge import Judged
 from streams.release import digest
@@ -75,8 +77,12 @@ class Entry:
     body: bytes
 
 
-def body(number: int, source: Source, judged: Judged, release: str, said: str) -> bytes:
-    """The entry of a decision, not yet sealed. ``said`` is the hash of all that was said, byte for byte."""
+def body(number: int, source: Source, judged: Judged, release: str, said: str, roster: str = "") -> bytes:
+    """The entry of a decision, not yet sealed. ``said`` is the hash of all that was said, byte for byte.
+
+    ``roster`` names the one under which it was made, if control records had changed it. The entry of such a record has
+    the whole roster after it.
+    """
     return orjson.dumps(
         {
             "n": number,
@@ -94,8 +100,18 @@ def body(number: int, source: Source, judged: Judged, release: str, said: str) -
                 for one in judged.alerts
             ],
             "said": said,
+            **({"roster": roster} if roster else {}),
+            **({"change": msgspec.to_builtins(judged.change)} if judged.change is not None else {}),
         }
     )
+
+
+def changed(entry: Entry) -> dict[str, Roster]:
+    """The roster after an entry of a control record that changed it, by its short name."""
+    if "change" not in entry.fields:
+        return {}
+    roster = msgspec.convert(entry.fields["change"]["roster"], Roster)
+    return {roster.digest(): roster}
 
 
 def pack(partition: int, release: bytes, before: Link, lines: Sequence[bytes]) -> Iterator[bytes]:

@@ -12,7 +12,18 @@ import msgspec
 import orjson
 from pydantic import TypeAdapter
 
-from features.events import Control, Encounter, Feedback, Handover, Note, Observation, RemoteScore, Tick, Treatment
+from features.events import (
+    Control,
+    Encounter,
+    Feedback,
+    Handover,
+    ModelControl,
+    Note,
+    Observation,
+    RemoteScore,
+    Tick,
+    Treatment,
+)
 from models.outputs import Alert, Score
 from streams.board import openapi
 from streams.board.web import Board
@@ -35,12 +46,13 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     ),
     "RemoteScore": (RemoteScore, "What a model that runs elsewhere answered about a patient"),
     "Control": (Control, "What speaks to the service itself, with the key `_control`, on every partition"),
+    "ModelControl": (ModelControl, "What changes which models speak, with the key `_control`, on every partition"),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
     "Now": (Now, "What is shown of a patient now; no value for who is not shown any more"),
 }
 _OUT = (Score, Alert, Now)
-_IN = ("Observation", "Encounter", "Treatment", "Note", "Feedback", "Tick", "Handover", "RemoteScore", "Control")
+_IN = tuple(name for name, (of, _) in _MESSAGES.items() if of not in _OUT)
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
 _SENDER = {"type": "string", "description": "Who sent it (MSH-3|MSH-4), so that a sender's messages keep their order"}
@@ -61,6 +73,7 @@ def asyncapi() -> dict[str, Any]:
             "live": {"type": "boolean"},
             "partition": {"type": "integer"},
             "at": {"type": "string", "format": "date-time"},
+            "roster": {"type": "object", "description": "What control records made of which models speak, if any came"},
         },
     }
     return {

@@ -16,6 +16,7 @@ from features.instants import render
 from models.handover import Send
 from models.registry import foreseen
 from models.remote import waiting
+from models.roster import NEW, RosterError
 from models.step import Decider, wakes_at
 from streams import audit, deadletter, kafka, metrics, release
 from streams.alarm import Alarms, Clock
@@ -61,17 +62,18 @@ class Desk:
         self._decider = decider
         self._store = store
         self._terms = Terms.of(settings)
-        self._bundles = Bundles(foreseen(decider.scorers), settings.patient_system)
         self._release = release.describe(self._terms, decider)
         self._release_digest = release.digest(self._release)
         self._shards: dict[int, Shard] = {}
         self._alarms: dict[int, Alarms] = {}
         self._clock = Clock()
-        self._remotes = Remotes(decider.scorers, self._answered)
+        self._remotes = Remotes(decider.loaded, self._answered)
         self._changelog_id = ""
         #: Held while a record is decided and said.
         self._deciding = asyncio.Lock()
-        self._recalling: asyncio.Task[None] | None = None
+        # Of each partition what decides there, and how its alerts are told to a record system.
+        self._seats: dict[int, tuple[Decider, Bundles]] = {}
+        self._recalling: dict[int, asyncio.Task[None]] = {}
         #: A partition, and the offsets between which no record came.
         self.gaps: deque[tuple[int, int, int]] = deque(maxlen=_MOST_GAPS)
         self._outputs: AIOKafkaProducer
@@ -107,24 +109,26 @@ class Desk:
         try:
             await asyncio.gather(*(shard.claim() for shard in shards.values()))
             await restore(self._settings, self._store, self._topics.changelog, self._changelog_id, wanted)
+            for shard in shards.values():
+                shard.resume()
+                self._seat(shard)
         except BaseException:
             await asyncio.gather(*(shard.close() for shard in shards.values()), return_exceptions=True)
             raise
-        for shard in shards.values():
-            shard.resume()
         self._shards = shards
         self._alarms = {partition: Alarms() for partition in wanted}
-        self._recalling = asyncio.create_task(self._recall())
+        for partition in wanted:
+            self._begin_recall(partition)
         await self.heartbeat()
         _LOG.info("partitions.taken", partitions=wanted)
 
     async def release(self) -> None:
         """Give all partitions back, each with a last checkpoint."""
-        if self._recalling is not None:
-            self._recalling.cancel()
         self._remotes.forget()
         async with self._deciding:  # the record in hand is said whole and durable: the next owner need not say it again
             shards, self._shards, self._alarms = self._shards, {}, {}
+        for recalling in self._recalling.values():
+            recalling.cancel()
         results = await asyncio.gather(*(shard.checkpoint() for shard in shards.values()), return_exceptions=True)
         for shard, result in zip(shards.values(), results, strict=True):
             if isinstance(result, BaseException):
@@ -136,6 +140,11 @@ class Desk:
         await self.release()
         await self._remotes.close()
         await self._outputs.stop()
+
+    def stopped(self) -> dict[tuple[str, ...], float]:
+        """What is stopped on this worker's partitions: kind and ward, ``all`` for every one."""
+        stops = [one for shard in list(self._shards.values()) for one in shard.roster.stops]
+        return {(one.kind or "all", one.ward or "all"): 1.0 for one in stops}
 
     async def checkpoint(self) -> None:
         """Make the decisions so far durable, one partition after the other, which takes a second.
@@ -152,9 +161,14 @@ class Desk:
 
     async def heartbeat(self) -> None:
         """Tell the readers of ``alerts`` that each partition of this worker is awake."""
-        for partition in list(self._shards):
-            beat = {"heartbeat": True, "live": self._settings.live, "partition": partition, "at": _now()}
-            await self._outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=partition)
+        for shard in list(self._shards.values()):
+            await self._beat(shard)
+
+    async def _beat(self, shard: Shard) -> None:
+        beat = {"heartbeat": True, "live": self._settings.live, "partition": shard.partition, "at": _now()}
+        if shard.roster != NEW:
+            beat["roster"] = orjson.Fragment(shard.roster.store())
+        await self._outputs.send(self._alerts, orjson.dumps(beat), HEARTBEAT_KEY, partition=shard.partition)
 
     async def tick(self) -> None:
         """Write a tick for each patient for whom time alone changes something by now. Only when live."""
@@ -196,25 +210,29 @@ class Desk:
         trace = None if self._traces is None else self._traces.taken(source)
         outputs = self._outputs if trace is None else trace.through(self._outputs)
         began = time.perf_counter()
-        judged = judge(self._terms, self._decider, source, shard.record, _new_subject)
+        decider, bundles = self._seats[shard.partition]
+        judged = judge(self._terms, decider, source, shard.record, _new_subject)
         took = time.perf_counter() - began
         metrics.decided(judged, source.timestamp, took)
         if trace is not None:
             trace.decided(took, judged)
         if judged.moved_to is not None:
             await self._rekey(shard, source, judged.moved_to)
-        said = await self._say(outputs, shard, judged, source.timestamp)
+        said = await self._say(outputs, shard, judged, source.timestamp, bundles)
         await self._send(outputs, shard, judged.sends)
         await self._set_aside(shard, source, judged.refusals)
-        entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said)
-        shard.advance(source.offset, entry, judged.patient, judged.record, judged.scores, judged.alerts)
+        entry = audit.body(shard.audited + 1, source, judged, self._release_digest, said, decider.roster_digest)
+        roster = None if judged.change is None else judged.change.roster
+        shard.advance(source.offset, entry, judged.patient, judged.record, judged.scores, judged.alerts, roster)
         if trace is not None:
             trace.end()
             shard.traced(trace)
+        if roster is not None and roster != decider.roster:
+            await self._change(shard, ends=roster.stops != decider.roster.stops)
         # The partition may have been given back meanwhile: then its next owner sets the alarm.
         alarms = self._alarms.get(source.partition)
         if alarms is not None and judged.patient is not None:
-            wakes = None if judged.record is None else wakes_at(self._decider, judged.record)
+            wakes = None if judged.record is None else wakes_at(decider, judged.record)
             alarms.put(judged.patient, wakes)
             if judged.record is not None and self._settings.live:
                 self._remotes.put((source.partition, judged.patient), judged.record, judged.questions)
@@ -227,7 +245,29 @@ class Desk:
             value = orjson.dumps(item)
             shard.sent(await self._outputs.send(self._events, value, patient.encode(), partition=partition))
 
-    async def _say(self, outputs: "Outputs", shard: Shard, judged: Judged, timestamp: int) -> str:
+    def _seat(self, shard: Shard) -> None:
+        """Let those models speak on a partition that its roster names.
+
+        Raises:
+            RosterError: one of them is not loaded: what cannot be decided as before is not decided here.
+        """
+        try:
+            decider = replace(self._decider, roster=shard.roster)
+        except RosterError as error:
+            _LOG.critical("roster.model_missing", partition=shard.partition, error=str(error))
+            raise
+        self._seats[shard.partition] = decider, Bundles(foreseen(decider.scorers), self._settings.patient_system)
+
+    async def _change(self, shard: Shard, *, ends: bool) -> None:
+        """A control record changed the roster: tell the boards; where it ``ends`` alerts, see that ticks do so now."""
+        self._seat(shard)
+        _LOG.warning("roster.changed", partition=shard.partition, roster=shard.roster.digest())
+        await self._beat(shard)
+        if ends:
+            await shard.checkpoint()  # patients are recalled from what is stored
+            self._begin_recall(shard.partition)
+
+    async def _say(self, outputs: "Outputs", shard: Shard, judged: Judged, timestamp: int, bundles: Bundles) -> str:
         """Alerts first: they are what somebody waits for. Returns the hash of all that is said."""
         said = spoken(judged)
         key, emitted = (judged.patient or "").encode(), _now().encode()
@@ -236,7 +276,7 @@ class Desk:
             shard.sent(sent)
             metrics.acknowledged(sent, timestamp)
         for alert in judged.alerts:
-            told, head = self._bundles.of(alert), [("alert", alert.id.encode()), ("sequence", b"%d" % alert.sequence)]
+            told, head = bundles.of(alert), [("alert", alert.id.encode()), ("sequence", b"%d" % alert.sequence)]
             sent = await outputs.send(self._fhir_alerts, told, key, partition=shard.partition, headers=head)
             shard.sent(sent)
         if said.scores:
@@ -277,20 +317,26 @@ class Desk:
         metrics.REKEYED.add()
         _LOG.warning("record.rekeyed", partition=source.partition, offset=source.offset, to=right)
 
-    async def _recall(self) -> None:
-        """Set the alarms of the patients whose records were restored, and ask again what nobody answered."""
-        if not self._settings.live:
+    def _begin_recall(self, partition: int) -> None:
+        if partition in self._recalling:
+            self._recalling[partition].cancel()
+        self._recalling[partition] = asyncio.create_task(self._recall(partition))
+
+    async def _recall(self, partition: int) -> None:
+        """Set the alarms of the patients whose records are stored, and ask again what nobody answered."""
+        shard, alarms = self._shards.get(partition), self._alarms.get(partition)
+        if not self._settings.live or shard is None or alarms is None:
             return
-        for partition, alarms in self._alarms.items():
-            for patient in self._store.patients(partition):
-                try:
-                    record = self._shards[partition].record(patient)
-                except ValueError as error:
-                    _LOG.error("record.unreadable", partition=partition, error=where(error))
-                else:
-                    alarms.put(patient, wakes_at(self._decider, record))
-                    self._remotes.put((partition, patient), record, waiting(self._decider.scorers, record))
-                await asyncio.sleep(0)
+        decider, _ = self._seats[partition]
+        for patient in self._store.patients(partition):
+            try:
+                record = shard.record(patient)
+            except ValueError as error:
+                _LOG.error("record.unreadable", partition=partition, error=where(error))
+            else:
+                alarms.put(patient, wakes_at(decider, record))
+                self._remotes.put((partition, patient), record, waiting(decider.running(record), record))
+            await asyncio.sleep(0)
 
     def _shard(self, partition: int) -> Shard:
         return Shard(

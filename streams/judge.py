@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from features.catalogue import Refused
-from features.events import Observation, parse_control
+from features.events import Control, Observation, parse_control
+from features.instants import render
 from features.record import Record
 from models.erasure import farewell
 from models.handover import Send
 from models.outputs import Alert, Score
 from models.remote import Question
+from models.roster import Change, apply
 from models.step import Decider, Place, step
 from streams import intake
 from streams.deadletter import Source
@@ -53,6 +55,8 @@ class Judged:
     #: Under which name the audit speaks of the patient.
     subject: str | None = None
     now: int | None = None
+    #: What a control record made of the roster.
+    change: Change | None = None
 
 
 def judge(
@@ -161,9 +165,12 @@ def _readable(source: Source, history: Callable[[str], Record], patient: str) ->
 
 
 def _control(terms: Terms, decider: Decider, source: Source, history: Callable[[str], Record]) -> Judged:
-    """A control record lies on every partition, and acts on that of the patient it is about."""
+    """A control record lies on every partition, and acts on each, or on that of the patient it is about."""
     control = parse_control(intake.load(source.value, terms.max_event_bytes))
     items = ((control.type, control.id, control.version),)
+    if not isinstance(control, Control):
+        roster = apply(decider.roster, control, decider.loaded)
+        return Judged(items=items, change=Change(control.action, control.by, control.why, render(control.at), roster))
     if partition_of(control.of.encode(), terms.partitions) != source.partition:
         return Judged(items=items)
     record = _readable(source, history, control.of)

@@ -1,16 +1,19 @@
-"""Whether workers are awake, and in which mode: asked of Kafka's group and of the heartbeats.
+"""Whether workers are awake, in which mode, and which models speak: asked of Kafka's group and of the heartbeats.
 
-A heartbeat says whether its worker is live. It is sent every 10 s, and at once when a worker takes
-partitions over.
+A heartbeat says whether its worker is live, and what control records made of its partition's models. It is sent every
+10 s, and at once when a worker takes partitions over or a roster changes.
 """
 
 import time
 from enum import Enum
+from typing import Any
 
+import msgspec
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, GroupIdNotFoundError
 
+from models.roster import Roster
 from streams import kafka
 from streams.desk import HEARTBEAT_KEY
 from streams.settings import Settings
@@ -42,9 +45,10 @@ def feel(settings: Settings, patience_s: float = 20.0) -> Pulse:
     admin, reader = kafka.admin(settings), kafka.reader(settings)
     try:
         while _has_members(admin, settings.group):
-            modes = _newest(reader, settings)
-            if modes:
-                return Pulse.LIVE if any(modes.values()) else Pulse.REPLAYING
+            beats = _newest(reader, settings)
+            if beats:
+                live = any(one.get("live", True) for one in beats.values())
+                return Pulse.LIVE if live else Pulse.REPLAYING
             if time.monotonic() > deadline:
                 return Pulse.SILENT
             time.sleep(_ASK_AGAIN_S)
@@ -52,6 +56,22 @@ def feel(settings: Settings, patience_s: float = 20.0) -> Pulse:
     finally:
         reader.close()
         admin.close()
+
+
+def rosters(settings: Settings) -> dict[int, Roster]:
+    """The roster of each partition that is awake.
+
+    Raises:
+        KafkaError, SecurityError: as ``feel``.
+    """
+    reader = kafka.reader(settings)
+    try:
+        return {
+            partition: msgspec.convert(beat.get("roster", {}), Roster)
+            for partition, beat in sorted(_newest(reader, settings).items())
+        }
+    finally:
+        reader.close()
 
 
 def _has_members(admin: KafkaAdminClient, group: str) -> bool:
@@ -64,8 +84,8 @@ def _has_members(admin: KafkaAdminClient, group: str) -> bool:
         return False
 
 
-def _newest(reader: KafkaConsumer, settings: Settings) -> dict[int, bool]:
-    """Of each partition that has a fresh heartbeat, whether the newest comes from a live worker."""
+def _newest(reader: KafkaConsumer, settings: Settings) -> dict[int, dict[str, Any]]:
+    """Of each partition that has a fresh heartbeat, the newest."""
     alerts = settings.topic(ALERTS)
     tps = [TopicPartition(alerts, partition) for partition in sorted(reader.partitions_for_topic(alerts) or ())]
     reader.assign(tps)
@@ -76,10 +96,10 @@ def _newest(reader: KafkaConsumer, settings: Settings) -> dict[int, bool]:
     reader.assign(fresh)
     for tp, offset in fresh.items():
         reader.seek(tp, offset)
-    modes: dict[int, bool] = {}
+    beats: dict[int, dict[str, Any]] = {}
     while any(reader.position(tp) < ends[tp] for tp in fresh):
         for tp, records in reader.poll(timeout_ms=500).items():
             for record in records:
                 if record.key == HEARTBEAT_KEY:
-                    modes[tp.partition] = bool(orjson.loads(record.value).get("live", True))
-    return modes
+                    beats[tp.partition] = orjson.loads(record.value)
+    return beats

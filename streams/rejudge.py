@@ -8,6 +8,7 @@ from typing import Any, Self
 import orjson
 
 from features.record import Record
+from models.roster import NEW, Roster, RosterError
 from models.shelf import NO_SHELF, Shelf
 from models.step import Decider
 from streams import audit, release
@@ -85,10 +86,10 @@ def compare_all(
     Where a repartition gave patients to other partitions, their histories go with them: what was decided with fewer
     partitions is computed first, in all of them.
     """
-    moved, beyond = dict[str, Record](), set[str]()
+    moved, beyond, rosters = dict[str, Record](), set[str](), {"": NEW}
     found = {partition: Comparison() for partition in pasts}
     runs = {
-        partition: _compared(found[partition], terms, partition, past, span, shelf, moved, beyond)
+        partition: _compared(found[partition], terms, partition, past, span, shelf, moved, beyond, rosters)
         for partition, past in pasts.items()
     }
     reached = dict.fromkeys(pasts, 0)
@@ -112,16 +113,19 @@ def _compared(
     shelf: Shelf,
     moved: dict[str, Record],
     beyond: set[str],
+    rosters: dict[str, Roster],
 ) -> Iterator[int]:
     """Compare, and stop wherever records follow that were decided with more partitions: it gives how many.
 
-    ``moved`` takes the histories then, and has those that come from elsewhere.
+    ``moved`` takes the histories then, and has those that come from elsewhere. ``rosters`` takes those that the audit
+    has, by their short names: the one under which the partition begins may be older than its log.
     """
     judge_of = cache(_Judge.of)
     own = _Judge(terms, terms.decider(shelf), same=True)
     cut = 0
+    decider, roster = own.decider, None
     patients: dict[str, Record] = {}
-    entries = _entries(audit.unpack(past.audited), found)
+    entries = _entries(audit.unpack(past.audited), found, rosters)
     entry = next(entries, None)
     for source in past.events:
         erased = is_erased(source)
@@ -137,9 +141,15 @@ def _compared(
             moved.update(patients)
             patients.clear()
             yield cut
-        judged = judge(
-            own.terms, own.decider, source, lambda one: patients.get(one) or moved.get(one, _NOBODY), lambda: ""
-        )
+        if roster is None and entry is not None:
+            roster = rosters.get(entry.fields.get("roster", ""))
+            if roster is None and entry.fields["subject"] is not None:
+                beyond.add(entry.fields["subject"])
+        decider = own.under(roster or NEW, decider)
+        judged = judge(own.terms, decider, source, lambda one: patients.get(one) or moved.get(one, _NOBODY), lambda: "")
+        known = roster is not None
+        if judged.change is not None and known:
+            roster = judged.change.roster
         if judged.patient is not None:
             moved.pop(judged.patient, None)
             if judged.record is None:
@@ -154,12 +164,13 @@ def _compared(
         if source.timestamp in span:
             if not own.same:
                 found.elsewhere += 1
-            elif entry.fields["subject"] in beyond:
+            elif not known or entry.fields["subject"] in beyond:
                 found.unreachable += 1
             else:
                 again = replace(judged, subject=entry.fields["subject"])
                 said = spoken(judged).digest
-                again_body = audit.body(entry.number, source, again, release.digest(entry.release), said)
+                decided_by = release.digest(entry.release)
+                again_body = audit.body(entry.number, source, again, decided_by, said, decider.roster_digest)
                 _note(entry, again_body, found)
         entry = next(entries, None)
     while entry is not None:
@@ -167,7 +178,7 @@ def _compared(
         entry = next(entries, None)
 
 
-def _entries(read: Iterator[Entry | Flaw], found: Comparison) -> Iterator[Entry]:
+def _entries(read: Iterator[Entry | Flaw], found: Comparison, rosters: dict[str, Roster]) -> Iterator[Entry]:
     reached = -1
     for one in read:
         if isinstance(one, Flaw):
@@ -176,6 +187,7 @@ def _entries(read: Iterator[Entry | Flaw], found: Comparison) -> Iterator[Entry]
             found.again += 1
         else:
             reached = one.fields["offset"]
+            rosters |= audit.changed(one)
             yield one
 
 
@@ -212,3 +224,12 @@ class _Judge:
         terms = Terms(**recorded) if names == recorded.keys() else replace(otherwise, partitions=partitions)
         decider = terms.decider(shelf)
         return cls(terms, decider, release.describe(terms, decider) == description)
+
+    def under(self, roster: Roster, last: Decider) -> Decider:
+        """Who decides under a roster: the ``last`` decider if it is that; without a model that is missing here."""
+        if last.roster == roster and last.loaded is self.decider.loaded:
+            return last
+        try:
+            return replace(self.decider, roster=roster)
+        except RosterError:
+            return self.decider

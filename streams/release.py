@@ -25,10 +25,10 @@ _IGNORED = frozenset({"__pycache__"})
 
 def describe(terms: Terms, decider: Decider) -> bytes:
     """The description as one JSON object, the same bytes for the same release and settings."""
-    onnx = any(isinstance(one, Plugged) and isinstance(one.manifest.runtime, Onnx) for one in decider.scorers)
+    onnx = any(isinstance(one, Plugged) and isinstance(one.manifest.runtime, Onnx) for one in decider.loaded)
     models = [
         {"kind": one.kind, "name": one.model.name, "version": one.model.version, "sha256": one.model.sha256}
-        for one in decider.scorers
+        for one in decider.loaded
     ]
     return orjson.dumps(
         {

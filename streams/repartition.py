@@ -30,14 +30,16 @@ from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import InconsistentGroupProtocolError
 
+from models.roster import NEW, Roster
 from streams import kafka
 from streams.judge import CONTROL_KEY
 from streams.lookout import identities
 from streams.partitioner import partition_of
 from streams.pulse import Pulse, feel
 from streams.reading import read_all
+from streams.rosters import stored
 from streams.settings import Settings
-from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS, NOW, NOW_KEY, OWN_KEY, topics
+from streams.topics import AUDIT_IDENTITY, CHANGELOG, EVENTS, NOW, NOW_KEY, OWN_KEY, ROSTER_KEY, topics
 from streams.writing import Outgoing, write_all
 
 #: Records, and their bytes, that move in one transaction.
@@ -114,9 +116,11 @@ def repartition(
                 f"{waiting} records of {settings.topic(EVENTS)} are not decided: stop what writes to it, let the "
                 f"workers run until they have decided all, stop them, and say it again."
             )
+        roster = _roster(settings, have[EVENTS])
         plan = _planned(settings, partitions)
         _grow(settings, [name for name in have if name != EVENTS], partitions)
         moved = sum(1 for _ in shown(_moved(settings, sorted(plan), partitions), plan.total()))
+        asyncio.run(_seat(settings, roster, range(have[EVENTS], partitions)))
         _grow(settings, [EVENTS], partitions)
         left = _undecided(settings)
         _spread(settings, left)
@@ -355,6 +359,32 @@ def _batches(moves: Iterable[_Move]) -> Iterator[list[_Move]]:
         size += len(one.value)
     if batch:
         yield batch
+
+
+def _roster(settings: Settings, partitions: int) -> Roster:
+    """The roster of so many partitions.
+
+    Raises:
+        RepartitionError: they have not one and the same.
+    """
+    first, *others = stored(settings, partitions)
+    if any(one != first for one in others):
+        raise RepartitionError(
+            "The partitions do not agree which models speak: start the workers, say again what was said last of each "
+            "model (`vagt models roster` tells where they differ), stop them, and repartition then."
+        )
+    return first
+
+
+async def _seat(settings: Settings, roster: Roster, new: Iterable[int]) -> None:
+    """Give new partitions the roster of the others; one that nobody changed is kept nowhere."""
+    for partition in new if roster != NEW else ():
+        producer = await _started(settings, partition)
+        try:
+            async with producer.transaction():
+                await producer.send_and_wait(settings.topic(CHANGELOG), roster.store(), ROSTER_KEY, partition=partition)
+        finally:
+            await producer.stop()
 
 
 async def _write(producer: AIOKafkaProducer, moves: Iterable[_Move]) -> None:

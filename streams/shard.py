@@ -28,12 +28,13 @@ from msgspec.structs import replace
 from features.catalogue import Analyte
 from features.record import Record, decode, encode
 from models.outputs import Alert, Score
+from models.roster import NEW, Roster
 from streams import metrics, now
 from streams.audit import Link, pack
 from streams.log import logger
 from streams.now import News, Now, Place
 from streams.store import PatientStore
-from streams.topics import AUDIT_KEY, NOW_KEY
+from streams.topics import AUDIT_KEY, NOW_KEY, ROSTER_KEY
 
 if TYPE_CHECKING:
     from streams.traces import Trace, Traces
@@ -81,6 +82,8 @@ class Shard:
         self.partition = partition
         #: The offset after the last record of ``events`` that was decided; ``None`` before the first.
         self.decided: int | None = None
+        #: Which models speak here, as of the last decision.
+        self.roster = self._kept = NEW
         self._saved: int | None = None
         self._topics = topics
         self._group = group
@@ -110,10 +113,13 @@ class Shard:
         await self._producer.start()
 
     def resume(self) -> None:
-        """Go on with the audit where the restored state has it."""
+        """Go on with the audit and the roster where the restored state has them."""
         stored = self._store.read(self.partition, AUDIT_KEY)
         if stored is not None:
             self._audited = self._written = Link.stored(stored)
+        kept = self._store.read(self.partition, ROSTER_KEY)
+        if kept is not None:
+            self.roster = self._kept = Roster.stored(kept)
 
     @property
     def audited(self) -> int:
@@ -146,6 +152,7 @@ class Shard:
         record: Record | None = None,
         scores: Sequence[Score] = (),
         alerts: Sequence[Alert] = (),
+        roster: Roster | None = None,
     ) -> None:
         """The record of ``events`` at ``offset`` is decided, all that it says was sent, and ``entry`` tells it.
 
@@ -162,6 +169,7 @@ class Shard:
             self._news.setdefault(patient, News()).hear(record, scores, alerts)
         self._audited, line = self._audited.then(entry)
         self._lines.append(line)
+        self.roster = roster or self.roster
         self.decided = offset + 1
 
     def fail(self) -> None:
@@ -194,6 +202,10 @@ class Shard:
             if self.decided is None or self.decided == self._saved:
                 return
             decided, pending, audited, lines = self.decided, self._pending, self._audited, self._lines
+            own = [(AUDIT_KEY, audited.store())]
+            roster = self.roster
+            if roster != self._kept:
+                own.append((ROSTER_KEY, roster.store()))
             identities = list(self._identities.items())
             self._saving, self._changed = self._changed, {}
             news, self._news = self._news, {}
@@ -204,14 +216,14 @@ class Shard:
                 encoded = await self._encoded()
                 shown = await self._shown(news)
                 encoded += [(NOW_KEY + key, None if one is None else now.encode(one)) for key, one in shown]
-                encoded.append((AUDIT_KEY, audited.store()))
+                encoded += own
                 await asyncio.gather(*pending)
                 offset = await self._commit(encoded, shown, lines, identities, decided)
             except BaseException:
                 self._failed = True
                 raise
             self._store.write(self.partition, encoded, offset)
-            self._saved, self._written = decided, audited
+            self._saved, self._written, self._kept = decided, audited, roster
             for (patient, record), (_, value) in zip(self._saving.items(), encoded, strict=False):
                 self._keep(patient, record, len(value or b""))
             self._saving = {}

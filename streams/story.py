@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 import orjson
 
 from features.instants import render
+from models.outputs import ModelRef
+from models.roster import NEW, Roster
 from streams import audit
-from streams.audit import Entry, Flaw
+from streams.audit import Entry, Flaw, changed
 from streams.reading import newest
 from streams.records import alerts, audited
 from streams.settings import Settings
@@ -17,9 +20,17 @@ from streams.topics import AUDIT_IDENTITY, EVENTS
 from streams.watch import line
 
 
+class _Loaded(NamedTuple):
+    kind: str
+    model: ModelRef
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of the alert: what the audit has of it, and the message, ``None`` where that is forgotten."""
+    """A change of the alert: what the audit has of it, and the message, ``None`` where that is forgotten.
+
+    ``roster`` is that under which it was decided, ``None`` where the audit forgot it.
+    """
 
     entry: Entry
     sequence: int
@@ -28,6 +39,7 @@ class Change:
     severity: str
     held: bool
     message: Mapping[str, Any] | None
+    roster: Roster | None
 
 
 def changes(settings: Settings, alert: str) -> list[Change]:
@@ -45,10 +57,13 @@ def changes(settings: Settings, alert: str) -> list[Change]:
                 if value.get("id") == alert:
                     messages[value["sequence"]] = value
     found: dict[int, Change] = {}
+    rosters = {"": NEW}
     for entry in _entries(settings):
+        rosters |= changed(entry)
         for identity, sequence, state, kind, severity, held in entry.fields["alerts"]:
             if identity == alert:
-                found[sequence] = Change(entry, sequence, state, kind, severity, held, messages.get(sequence))
+                message, roster = messages.get(sequence), rosters.get(entry.fields.get("roster", ""))
+                found[sequence] = Change(entry, sequence, state, kind, severity, held, message, roster)
     return [found[sequence] for sequence in sorted(found)]
 
 
@@ -86,11 +101,12 @@ def _evidence(change: Change) -> Iterator[str]:
 
 def _decider(change: Change) -> str:
     release = orjson.loads(change.entry.release)
-    model = next(one for one in release["models"] if one["kind"] == change.kind)
-    return (
-        f"{model['name']} {model['version']} (sha256 {model['sha256'][:12]}), "
-        f"vagt {release['vagt']} (code {release['code'][:12]})"
-    )
+    loaded = [_Loaded(one["kind"], msgspec.convert(one, ModelRef)) for one in release["models"]]
+    model = None if change.roster is None else change.roster.live(change.kind, loaded)
+    by = "a model of a roster that is forgotten"
+    if model is not None:
+        by = f"{model.name} {model.version} (sha256 {model.sha256[:12]})"
+    return f"{by}, vagt {release['vagt']} (code {release['code'][:12]})"
 
 
 def _entries(settings: Settings) -> Iterator[Entry]:

@@ -27,6 +27,8 @@ CHANGELOG = "vagt-patients-changelog"
 OWN_KEY = b"\0"
 #: Where the audit of the partition stands.
 AUDIT_KEY = b"\0audit"
+#: Which models speak on the partition.
+ROSTER_KEY = b"\0roster"
 #: Before a patient: what was last shown of that patient.
 NOW_KEY = b"\0now\0"
 

@@ -100,8 +100,9 @@ def _run(settings: Settings, name: str, folder: Path, health: WorkerHealth) -> N
     lookout = Lookout(app, loop, settings, known, app.desk.gaps, lambda: _over(end))
     lookout.start()
     health.runs(app, loop, lookout)
-    metrics.of_worker(decider.scorers, falls.number, folder, lambda: lookout.away.since is None)
-    _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.scorers])
+    metrics.of_worker(decider.loaded, falls.number, folder, lambda: lookout.away.since is None)
+    metrics.STOPPED.follow(app.desk.stopped)
+    _LOG.info("worker.starts", worker=name, models=[one.model.name for one in decider.loaded])
     try:
         worker.execute_from_commandline()
     except SystemExit:

@@ -17,8 +17,8 @@ class Outgoing(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def write_all(settings: Settings, records: Iterable[Outgoing]) -> None:
-    """Write the records in their order, and wait until the broker has each.
+def write_all(settings: Settings, records: Iterable[Outgoing]) -> list[int]:
+    """Write the records in their order, wait until the broker has each, and say at which offsets.
 
     Raises:
         KafkaError, SecurityError: the cluster does not answer, does not let this client in, or does not take a record.
@@ -29,7 +29,6 @@ def write_all(settings: Settings, records: Iterable[Outgoing]) -> None:
             producer.send(one.topic, one.value, one.key, headers=list(one.headers), partition=one.partition)
             for one in records
         ]
-        for sent in waiting:
-            sent.get(timeout=60)
+        return [sent.get(timeout=60).offset for sent in waiting]
     finally:
         producer.close()

@@ -28,6 +28,7 @@ class Gauge:
     inputs: frozenset[str] = frozenset({"heart_rate", "respiratory_rate"})
     model: ModelRef = MODEL
     policy: Policy = POLICY
+    switched_on: bool = True
     shadow_in: str | None = None
     not_in: str | None = None
     needs_a_result: bool = False

@@ -96,7 +96,7 @@ def elsewhere() -> Remote:
     """A model that runs elsewhere, so that its answers are no strangers."""
     with TemporaryDirectory(prefix="vagt-fuzz-") as folder:
         places = plugin.put(Path(folder), plugin.manifest("https://models.example/"))
-        [found] = Shelf(places["models"], places["model_keys"]).plugins()
+        [found] = Shelf(places["models"], places["model_keys"]).own()
         assert isinstance(found, Remote)
         return found
 

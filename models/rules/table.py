@@ -72,6 +72,7 @@ class Rule(ABC, Generic[T]):
         text = files(__package__).joinpath(self.file).read_bytes()
         self.table = self.shape.model_validate(tomllib.loads(text.decode()))
         self.model = ModelRef(self.table.name, self.table.version, sha256(text).hexdigest())
+        self.switched_on = self.table.switched_on
         self.policy = Policy(tuple(Level(one.severity, one.raise_at, one.clear_below) for one in self.table.levels))
 
     def score(self, record: Record) -> Scored | None:

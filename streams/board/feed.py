@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.outputs import Alert, Score
+from models.roster import Stop
 from streams import kafka, now, topics
 from streams.board.house import TRACE, Beat, House
 from streams.board.journal import KEPT, Journal
@@ -148,7 +149,8 @@ class Feed:
         elif record.key == HEARTBEAT_KEY:
             beat = orjson.loads(record.value)
             heard = time.monotonic() - max(0.0, time.time() - record.timestamp / 1000)
-            self._house.beats[record.partition] = Beat(heard, beat["at"], beat["live"])
+            stops = msgspec.convert(beat.get("roster", {}).get("stops", ()), tuple[Stop, ...])
+            self._house.hear_beat(record.partition, Beat(heard, beat["at"], beat["live"], stops))
         else:
             alert = _alert(record.value)
             self._house.hear_alert(alert)

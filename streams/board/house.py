@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from features.instants import HOUR, parse
 from models.lifecycle import ENDED
 from models.outputs import Alert, Score
+from models.roster import Stop, stopped
 from streams.now import Now, Standing, still_told
 
 #: Scores of a model that are kept for its course: those of a day, and not more than so many.
@@ -36,11 +37,15 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Beat:
-    """A partition's last heartbeat: when it was heard (s, monotonic), its time, and whether the workers are live."""
+    """A partition's last heartbeat: when it was heard (s, monotonic), its time, whether the workers are live.
+
+    ``stops`` are the kinds and wards that are not watched there.
+    """
 
     heard: float
     at: str
     live: bool
+    stops: tuple[Stop, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,6 +57,28 @@ class House:
     beats: dict[int, Beat] = field(default_factory=dict)
     _traces: dict[tuple[str, str], deque[Point]] = field(default_factory=dict)
 
+    @property
+    def stops(self) -> list[Stop]:
+        """What is stopped on any partition, each kind and ward once."""
+        found = {(one.kind or "", one.ward or ""): one for beat in self.beats.values() for one in beat.stops}
+        return [found[key] for key in sorted(found)]
+
+    def hear_beat(self, partition: int, beat: Beat) -> None:
+        """A partition is awake. What is stopped now was last scored before: those scores are shown no more."""
+        before = self.stops
+        self.beats[partition] = beat
+        if self.stops != before:
+            for patient, known in self.patients.items():
+                self.patients[patient] = self._watched(known)
+                self.changed(patient)
+
+    def _watched(self, now: Now) -> Now:
+        """A patient without the scores of what is stopped."""
+        stops = self.stops
+        if not stops:
+            return now
+        return replace(now, scores=tuple(one for one in now.scores if not stopped(stops, one.kind, now.ward)))
+
     def hear_now(self, patient: str, told: Now | None) -> None:
         """``patients.now`` says this of a patient; ``None``: the patient is not shown any more."""
         if told is None:
@@ -60,7 +87,7 @@ class House:
                 del self._traces[key]
         else:
             known = self.patients.get(patient)
-            self.patients[patient] = told if known is None else _joined(told, known)
+            self.patients[patient] = self._watched(told if known is None else _joined(told, known))
         self.changed(patient)
 
     def hear_alert(self, alert: Alert) -> None:
@@ -85,7 +112,7 @@ class House:
                 self._trace(one)
         standing = _newest([*known.scores, *map(Standing.of, shown)], _later)
         at = max(known.at, *(one.at for one in shown))
-        self.patients[known.patient] = replace(known, at=at, scores=tuple(standing))
+        self.patients[known.patient] = self._watched(replace(known, at=at, scores=tuple(standing)))
         self.changed(known.patient)
 
     def trace(self, patient: str, kind: str) -> list[Point]:

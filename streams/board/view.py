@@ -138,7 +138,26 @@ class View:
         return {"at": time.time_ns() // 1_000_000, "trust": self.trust(language)}
 
     def trust(self, language: Language) -> dict[str, str]:
-        """One line on whether the board can be trusted now: ``state`` and ``text``."""
+        """One line on whether the board can be trusted now: ``state`` and ``text``. What is stopped is named in it."""
+        found, stopped = self._service(language), self._stopped(language)
+        if not stopped:
+            return found
+        if found["state"] == "ok":
+            return {"state": "late", "text": stopped}
+        return {**found, "text": f"{found['text']} · {stopped}"}
+
+    def _stopped(self, language: Language) -> str:
+        """What nobody watches now, where, since when and why; empty for nothing."""
+        say, clock = self._phrases[language], time.time_ns() // 1_000_000
+        told = []
+        for one in self._house.stops:
+            kind = say.say("everything") if one.kind is None else say.word("kinds", one.kind)
+            what = kind if one.ward is None else say.say("on_ward", kind=kind, ward=one.ward)
+            told.append(say.say("since_why", what=what, at=say.clock(one.at, clock), why=one.why))
+        return say.say("not_watched", what="; ".join(told)) if told else ""
+
+    def _service(self, language: Language) -> dict[str, str]:
+        """The same of the service by itself."""
         say, clock = self._phrases[language], time.time_ns() // 1_000_000
         if self._health.lost is not None:
             at = say.clock(int(self._health.lost * 1000), clock)

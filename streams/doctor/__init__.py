@@ -7,7 +7,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams import kafka
-from streams.doctor import certificates, deployment, disk, group, records, rights, topics
+from streams.doctor import certificates, deployment, disk, group, records, rights, roster, topics
 from streams.doctor.finding import Finding, fault, ok, warning
 from streams.secret import SecurityError
 from streams.settings import Settings
@@ -27,6 +27,7 @@ THERE: Final[dict[str, Callable[[Settings, KafkaAdminClient], Iterator[Finding]]
     "topics": topics.check,
     "rights": rights.check,
     "workers": group.workers,
+    "roster": roster.check,
     "lag": group.lag,
     "clocks": records.clocks,
     "senders": records.senders,

@@ -6,7 +6,6 @@ from typing import Final
 from models.artefact import ArtefactError, Trust, signed_by
 from models.registry import FOLDERS
 from models.shelf import opened
-from models.surprise import Surprise
 from streams.doctor.finding import Finding, fault, ok, warning
 from streams.settings import Settings
 from streams.terms import Terms, shelf
@@ -28,11 +27,10 @@ def models(settings: Settings) -> Iterator[Finding]:
             refused = True
             yield _unloadable(str(error))
             continue
-        silent = not isinstance(one, Surprise) and not one.manifest.switched_on
         yield ok(
             _MODELS,
             f"{one.model.name} {one.model.version}, signed by {signed_by(folder, trust)}"
-            + (": switched off, it scores and tells nobody." if silent else "."),
+            + ("." if one.switched_on else ": switched off, it scores and tells nobody."),
         )
     if not refused:
         try:

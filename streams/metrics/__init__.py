@@ -43,6 +43,9 @@ SCORES: Final = Counter(
     ("model", "version", "result"),
 )
 MODELS: Final = Gauge("vagt_model_info", "The models and rules that decide; always 1.", ("model", "version", "sha256"))
+STOPPED: Final = Gauge(
+    "vagt_stopped", "1 for what people stopped: a kind of scores (or `all`) in a ward (or `all`).", ("kind", "ward")
+)
 FRESHNESS: Final = Gauge(
     "vagt_source_last_record_timestamp_seconds",
     "When the newest record of a source (an observation's `performer`) came to Kafka.",
@@ -84,6 +87,7 @@ PARTS: Final[Mapping[str, tuple[Meter, ...]]] = {
         ALERTS,
         SCORES,
         MODELS,
+        STOPPED,
         FRESHNESS,
         LAG_RECORDS,
         LAG_SECONDS,

@@ -202,6 +202,11 @@ CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
             f"vagt_worker_falls{{{OTHER}}}": "0x40",
         },
     ),
+    "VagtStopped": (
+        70,
+        {f'vagt_stopped{{kind="news2",ward="all",{WORKER}}}': "1x80"},
+        {f'vagt_stopped{{kind="news2",ward="all",{WORKER}}}': "1x30 _x50"},
+    ),
     "VagtModelAbstains": (
         180,
         {

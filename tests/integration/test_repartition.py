@@ -15,10 +15,14 @@ from aiokafka.errors import ProducerFenced
 from kafka import KafkaAdminClient
 
 from features.instants import HOUR, render
+from models.roster import Roster, Stop
 from streams import kafka, repartition, topics
 from streams.partitioner import partition_of
 from streams.reading import read_all
+from streams.rosters import stored
 from streams.settings import Settings
+from streams.topics import ROSTER_KEY
+from streams.writing import Outgoing, write_all
 from tests.integration.patients import START, admission, observation, ward
 from tests.integration.service import Service, oracle, running
 
@@ -243,6 +247,20 @@ def test_it_is_refused_while_workers_run_or_something_is_undecided(service: Grow
     right = partition_of(moved.encode(), AFTER)
     assert [orjson.loads(one.value) for one in service.read("events") if one.partition == right][-1:] == [later]
     assert service.dead() == []
+
+
+def test_new_partitions_begin_with_the_roster_of_the_others_and_none_is_made_where_they_differ(
+    service: Growing,
+) -> None:
+    roster = Roster(stops=(Stop("news2", None, START, "doctor", "it errs"),)).store()
+    topic = service.settings.topic(CHANGELOG)
+    write_all(service.settings, [Outgoing(topic, ROSTER_KEY, roster, 0)])
+    status, said = service.vagt("repartition", str(AFTER), "--yes")
+    assert (status, said.startswith("The partitions do not agree which models speak")) == (1, True), said
+    assert set(service.counts().values()) == {1, BEFORE}
+    write_all(service.settings, [Outgoing(topic, ROSTER_KEY, roster, 1)])
+    assert service.vagt("repartition", str(AFTER), "--yes")[0] == 0
+    assert stored(service.settings, AFTER) == [Roster.stored(roster)] * AFTER
 
 
 def test_no_worker_gets_into_the_group_meanwhile(service: Growing) -> None:

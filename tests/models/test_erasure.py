@@ -29,7 +29,9 @@ def heart_rate(value, hour=0.0):
 
 def control(**fields):
     item = {"type": "control", "id": "c-1", "action": "erase", "of": PATIENT, "at": at(9), **fields}
-    return parse_control({name: value for name, value in item.items() if value is not ...})
+    found = parse_control({name: value for name, value in item.items() if value is not ...})
+    assert isinstance(found, Control)
+    return found
 
 
 @pytest.mark.req("VAGT-PRI-04")
@@ -90,4 +92,3 @@ def test_a_control_record_holds_one_object(item):
 
 def test_a_control_record_names_its_patient_and_its_instant():
     assert control().of == PATIENT
-    assert isinstance(control(), Control)

@@ -1,6 +1,7 @@
 """A model that others made runs beside the release's with no code changed, when its manifest is right and signed."""
 
 import json
+import shutil
 from math import nan
 
 import numpy as np
@@ -201,13 +202,46 @@ def test_a_folder_without_a_manifest_and_a_place_that_is_none_are_told(shelf, tm
         TERMS.decider(Shelf(tmp_path / "gone"))
 
 
-@pytest.mark.parametrize("same", [{"name": "crisis"}, {"kind": "crisis-risk"}, {"name": "aki-risk"}, {"kind": "news2"}])
-def test_a_name_or_a_kind_that_is_there_already_is_refused(shelf, tmp_path, same):
+@pytest.mark.parametrize("other", [{}, {"version": "2.0.0", "kind": "other-risk"}, {"name": "aki-risk"}])
+def test_a_model_that_cannot_be_told_from_another_is_refused(shelf, tmp_path, other):
     own, key = shelf
     put(tmp_path / "models" / "a", manifest(), key=key)
-    put(tmp_path / "models" / "b", manifest(**{"name": "other", "kind": "other-risk", **same}), key=key)
-    with pytest.raises(ArtefactError, match="is there already"):
+    put(tmp_path / "models" / "b", manifest(**other), key=key)
+    with pytest.raises(ArtefactError, match="cannot be told from"):
         TERMS.decider(own)
+
+
+def test_a_second_version_of_a_model_that_runs_elsewhere_needs_a_name_of_its_own(shelf, tmp_path):
+    own, key = shelf
+    runtime = {"type": "http", "url": "https://models.example/score", "sha256": "a" * 64, "deadline_ms": 1000}
+    for version in ("1.0.0", "2.0.0"):
+        put(tmp_path / "models" / version, manifest(version=version, runtime=runtime), key=key)
+    with pytest.raises(ArtefactError, match=r"crisis 2\.0\.0 .* cannot be told from crisis 1\.0\.0"):
+        TERMS.decider(own)
+
+
+@pytest.mark.parametrize("kind", ["crisis-risk", "infection-risk", "news2"])
+def test_of_each_kind_the_releases_model_or_the_oldest_version_is_live_and_the_others_wait(shelf, tmp_path, kind):
+    own, key = shelf
+    for version in ("1.10.0", "1.9.0"):
+        put(tmp_path / "models" / version, manifest(version=version, kind=kind), key=key)
+    decider = TERMS.decider(own)
+    loaded = [(one.model.name, one.model.version) for one in decider.loaded if one.kind == kind]
+    assert loaded[-2:] == [("crisis", "1.9.0"), ("crisis", "1.10.0")]
+    assert [(one.model.name, one.model.version) for one in decider.scorers if one.kind == kind] == loaded[:1]
+    assert decider.shadows == ()
+
+
+def test_a_model_in_the_releases_own_form_is_loaded_from_the_deployments_folder_too(shelf, tmp_path):
+    own, key = shelf
+    folder = tmp_path / "models" / "aki"
+    shutil.copytree(FOLDERS[1], folder)
+    described = json.loads(folder.joinpath(MANIFEST).read_bytes())
+    folder.joinpath(MANIFEST).write_text(json.dumps({**described, "version": "9.9.9"}))
+    put_signature(folder, key)
+    found = [one.model.version for one in TERMS.decider(own).loaded if one.kind == "aki-risk"]
+    assert found == [described["version"], "9.9.9"]
+    assert own.titles() == {}, "the release has words for its own kinds"
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", onnx()[:100], b"\x08\x09" + b"\0" * 100], ids=range(4))

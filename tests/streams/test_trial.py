@@ -74,10 +74,10 @@ def test_one_that_nobody_signed_is_tried_all_the_same_and_a_worker_would_refuse_
     assert "is not signed" in output
 
 
-def test_one_of_a_kind_that_is_there_already_would_be_refused(tmp_path, data):
+def test_one_that_cannot_be_told_from_another_would_be_refused(tmp_path, data):
     shelf, key = new_shelf(tmp_path)
-    status, output = validate(put(tmp_path / "crisis", manifest(kind="news2"), key=key), data, shelf.keys)
-    assert (status, "is there already" in output) == (1, True)
+    status, output = validate(put(tmp_path / "crisis", manifest(name="aki-risk"), key=key), data, shelf.keys)
+    assert (status, "cannot be told from" in output) == (1, True)
 
 
 @pytest.mark.parametrize("changes", [{"severity": "fatal"}, {"runtime": {**manifest()["runtime"], "column": 5}}])
