@@ -4,6 +4,7 @@ The second version is the release's own infection model under another version an
 same, and costs the same. What was lost, and who scored, is counted afterwards from the topics.
 """
 
+import asyncio
 import json
 import shutil
 from collections import Counter, defaultdict
@@ -17,13 +18,14 @@ from typing import Annotated, Any, Final
 import numpy as np
 import orjson
 import typer
+from aiokafka import TopicPartition
 
 from features.events import ModelControl, parse_control
 from features.instants import parse
 from load_tests import machine, service, stage
 from load_tests.child import Child
 from load_tests.generator import generate
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, ends
 from load_tests.patients import watched
 from load_tests.plan import SECOND, Load, Planned, Target, plan
 from models import signing
@@ -43,6 +45,7 @@ from streams.topics import AUDIT, EVENTS, SCORES
 _VERSION: Final = "trial"
 _PATIENCE_S: Final = 120.0
 _SPARE_S: Final = 600.0
+_LOOK_S: Final = 0.2
 #: What is said in each round, in this order.
 _COURSE: Final = ("shadow", "promote", "rollback", "promote", "stop", "resume", "rollback")
 #: The goal: within so many ms of its control record, at the 99th percentile.
@@ -91,7 +94,10 @@ def switching(
         with service.channels(settings), service.worker(settings) as worker:
             service.admit(settings, run, patients, load.seed)
             service.settle(settings, worker)
+            quiet = _ends(settings)
             with Child(generate, settings, run, partial(_plan, load)) as generator:
+                while not generator.done(_LOOK_S) and _ends(settings) == quiet:
+                    pass
                 faults = list(_changes(settings, rounds, pause))
                 if generator.done():
                     faults.append("the flow ended before the last change")
@@ -131,6 +137,11 @@ def _second_version(folder: Path) -> Mapping[str, Path]:
     model.joinpath(MANIFEST).write_text(json.dumps({**described, "version": _VERSION}))
     put_signature(model, key)
     return {"models": model.parent, "model_keys": key.parent}
+
+
+def _ends(settings: Settings) -> Mapping[TopicPartition, int]:
+    """Where the scores end: they grow once the flow has begun."""
+    return asyncio.run(ends(settings, settings.topic(SCORES)))
 
 
 def _loaded(settings: Settings) -> tuple[Scorer, ...]:
@@ -192,14 +203,11 @@ def _follow(
 ) -> None:
     """Go through a partition's scores beside its control records."""
     kind, roster, waits = shipped()[0].kind, NEW, list(controls)
-    since: tuple[str, int] | None = None
     for offset, scores in spoken:
         while waits and waits[0][0] < offset:
             _, at, control = waits.pop(0)
-            roster, since = apply(roster, control, loaded), (control.action, at)
-        if since is not None:
-            found.switched[since[0]].append(parse(scores[0]["emitted"]) - since[1])
-            since = None
+            roster = apply(roster, control, loaded)
+            found.switched[control.action].append(parse(scores[0]["emitted"]) - at)
         speaks = Counter(one["model"]["version"] for one in scores if one["kind"] == kind and not one["shadow"])
         found.scored += bool(speaks)
         found.twice += speaks.total() > 1

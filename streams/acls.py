@@ -135,6 +135,11 @@ ROLES: Final = {
         reads=(CHANGELOG, AUDIT_IDENTITY),
         writes=(EVENTS, AUDIT_IDENTITY),
     ),
+    "models": Role(
+        "`vagt models`: changes which models speak, so for whoever may stop one, by night too",
+        reads=(SCORES, AUDIT, CHANGELOG),
+        writes=(EVENTS,),
+    ),
     "admin": Role("`vagt topics`: creates the topics, and reads and writes none", manages=_CREATED),
 }
 
