@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     oidc_roles_claim: str = "roles"
     #: What the provider calls the roles, where it has names of its own: ``OUH-nurses=nurse,IT-platform=platform``.
     oidc_roles: str = ""
+    #: The EHRs that open a patient's page, and this board's client at each (docs/board.md).
+    smart_ehrs: Path | None = None
     #: The EHRs that may call the CDS Hooks services, and the keys of their tokens (docs/cds-hooks.md).
     cds_clients: Path | None = None
     #: Where each process says how it is: /metrics, /livez, /readyz. Each on a machine needs a port of its own.
@@ -137,12 +139,7 @@ class Settings(BaseSettings):
     @field_validator("kafka_token_endpoint", "oidc_issuer", "board_url", "schema_registry")
     @classmethod
     def _keeps_the_secret(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "")
-        if url is not None and (
-            not parts.hostname
-            or parts.username is not None
-            or (parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK)
-        ):
+        if url is not None and not keeps_the_secret(url):
             raise ValueError("it is no https:// address; what is secret is sent there")
         return url
 
@@ -189,6 +186,8 @@ class Settings(BaseSettings):
                     f"VAGT_BOARD_HOST={self.board_host} needs a login (VAGT_OIDC_ISSUER): "
                     "without one the board serves 127.0.0.1 alone"
                 )
+            if self.smart_ehrs is not None:
+                raise ValueError("VAGT_SMART_EHRS needs VAGT_OIDC_ISSUER: without a login everybody is let in")
             return self
         for name in ("oidc_client_id", "board_url"):
             if getattr(self, name) is None:
@@ -305,6 +304,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"VAGT_DOORS: {door!r} needs VAGT_SCHEMA_REGISTRY")
             found[self.topic(name)] = form
         return found
+
+
+def keeps_the_secret(url: str) -> bool:
+    """Whether what is secret may be sent to this address: it is https://, or this machine's own."""
+    parts = urlsplit(url)
+    return (
+        bool(parts.hostname)
+        and parts.username is None
+        and (parts.scheme == "https" or (parts.scheme, parts.hostname) in _LOOPBACK)
+    )
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -104,6 +104,8 @@ _KNOWN: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[int, Mapping[str, An
     "/language": (_form(("language",), language={"enum": ["da", "en"]}), {303: None}, (403,)),
     "/login": (_query(back="Where somebody wanted to go"), {302: None, 303: None}, (503,)),
     "/login/callback": (_query(code="The provider's", state="The board's own"), {303: None}, (403, 503)),
+    "/smart/launch": (_query(iss="The EHR's FHIR address", launch="The EHR's"), {302: None}, (403, 503)),
+    "/smart/callback": (_query(code="The EHR's", state="The board's own"), {303: None}, (403, 404, 503)),
     "/logout": (_form(()), {303: None}, (403,)),
     "/goodbye": ({}, {200: _PAGE}, ()),
     "/healthz": ({}, {200: _PLAIN}, ()),

@@ -8,6 +8,9 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from streams.board.roles import RIGHTS
+from streams.log import logger
+
+_LOG = logger(__name__)
 
 #: A session is over then at the latest.
 SESSION_S: Final = 12 * 60 * 60
@@ -62,6 +65,7 @@ class Sessions:
         session |= {"id": secrets.token_urlsafe(16), "name": name, "role": role, "until": until}
         if language is not None:
             session["language"] = language
+        _LOG.info("board.login", user=name, role=role)
 
     def end(self, viewer: Viewer) -> None:
         """End one before its time: a copy of its cookie serves nobody."""

@@ -35,13 +35,15 @@ from streams.board.hooks import Hooks
 from streams.board.house import House
 from streams.board.journal import Journal
 from streams.board.limits import LIMITS, LINES, Bounds, Rates, Seats, address
-from streams.board.login import Login, LoginError
+from streams.board.login import Login
 from streams.board.openapi import document
 from streams.board.outlet import Outlet
 from streams.board.pages import Pages
 from streams.board.phrases import LANGUAGES, Language
+from streams.board.provider import LoginError
 from streams.board.push import MOST_LINES, EventStream, Hub
 from streams.board.roles import OPEN
+from streams.board.smart import Smart
 from streams.board.view import View
 from streams.board.viewer import SESSION_S, Sessions, Viewer, demo, session_of
 from streams.log import logger
@@ -87,6 +89,7 @@ class Board:
         self._seats = Seats()
         self._sessions = Sessions()
         self._login = Login(settings, self._sessions) if settings.oidc_issuer is not None else None
+        self._smart = Smart(settings, self._sessions, self._view)
         self._address = settings.board_url
         secure = urlsplit(settings.board_url or "").scheme == "https"
         callers = None if settings.cds_clients is None else Callers(settings.cds_clients, settings.board_url or "")
@@ -106,6 +109,8 @@ class Board:
                 self._route("/language", OPEN, self.language, "POST"),
                 self._route("/login", OPEN, self.login),
                 self._route("/login/callback", OPEN, self.login_callback),
+                self._route("/smart/launch", OPEN, self.smart_launch),
+                self._route("/smart/callback", OPEN, self.smart_callback),
                 self._route("/logout", OPEN, self.logout, "POST"),
                 self._route("/goodbye", OPEN, self.goodbye),
                 self._route("/healthz", OPEN, self.healthz),
@@ -230,6 +235,21 @@ class Board:
             return RedirectResponse(_own(await self._login.finish(request)), 303)
         except LoginError as error:
             raise _refused(error) from error
+
+    async def smart_launch(self, request: Request) -> Response:
+        """From an EHR, to its login."""
+        try:
+            return await self._smart.start(request)
+        except LoginError as error:
+            raise _refused(error, "launch") from error
+
+    async def smart_callback(self, request: Request) -> Response:
+        """Back from the EHR's login, to the page of the patient."""
+        try:
+            patient = await self._smart.finish(request)
+        except LoginError as error:
+            raise _refused(error, "launch") from error
+        return RedirectResponse(f"/patient/{self._names.handle(session_of(request), patient)}", 303)
 
     async def logout(self, request: Request) -> Response:
         """End the session, on this computer and for any copy of its cookie."""
@@ -480,8 +500,8 @@ def _fits(line: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     return wanted["ward"] in ("", line["ward"]) and (not wanted["kind"] or wanted["kind"] in line["kinds"])
 
 
-def _refused(error: LoginError) -> HTTPException:
-    _LOG.warning("board.refused", why="login", what=error.reason)
+def _refused(error: LoginError, why: str = "login") -> HTTPException:
+    _LOG.warning("board.refused", why=why, what=error.reason)
     return HTTPException(error.status, error.code)
 
 

@@ -68,7 +68,7 @@ class Context:
         context = cls(received, system, names, people, reports, observations)
         for one, kind, ident in found:
             with suppress(Refused):
-                if kind == "Patient" and ident and system and (number := _identifier(one.resource, system)):
+                if kind == "Patient" and ident and system and (number := identifier(one.resource, system)):
                     people[ident] = number
                 elif kind == "DiagnosticReport":
                     reports |= _reported(one.resource, reports, context)
@@ -112,7 +112,7 @@ class Context:
         return found.pop()
 
 
-def _identifier(patient: Json, system: str) -> str | None:
+def identifier(patient: Json, system: str) -> str | None:
     """A patient's identifier of a system, where just one is in use."""
     own = [one for one in objects(patient, "identifier") if string(one, "system") == system]
     values = {string(one, "value") for one in own if string(one, "use") != "old"} - {None}

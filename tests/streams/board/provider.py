@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -61,20 +61,41 @@ class Provider:
             return told | {"id_token": sign(claims)}
         return told
 
+    def serves(self, environ: dict[str, Any]) -> Any:
+        """What is there beside the mock's own pages; ``None``: nothing."""
+        return None
+
+    def sent_back(self, environ: dict[str, Any], location: str) -> None:
+        """Somebody agreed, and is sent to this address."""
+
 
 @contextmanager
 def provider() -> Iterator[Provider]:
-    found = Provider()
+    with serving(Provider()) as found:
+        yield found
+
+
+_Provider = TypeVar("_Provider", bound=Provider)
+
+
+@contextmanager
+def serving(found: _Provider) -> Iterator[_Provider]:
     mock = app(user_claims=_USERS)
 
     def spoiled(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
+        own = found.serves(environ)
+        if own is not None:
+            start("200 OK", [("Content-Type", "application/json")])
+            return [own if isinstance(own, bytes) else json.dumps(own).encode()]
         if path == "/oauth2/token":
             raw = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             found.asked.append(parse_qs(raw.decode()))
             environ["wsgi.input"] = BytesIO(raw)
         head: list[Any] = []
         body = b"".join(mock.wsgi_app(environ, lambda *told: head.extend(told)))
+        if location := dict(head[1]).get("Location"):
+            found.sent_back(environ, location)
         if dict(head[1]).get("Content-Type", "").startswith("application/json"):
             body = json.dumps(found.answer(path, json.loads(body))).encode()
         start(head[0], [(name, value) for name, value in head[1] if name != "Content-Length"])

@@ -151,7 +151,8 @@ def test_every_route_asks_for_a_right_that_some_role_has_or_is_named_as_open():
     asked = {route.path: route.name for route in board.app.routes if isinstance(route, Route)}
     rights = frozenset[str]().union(*RIGHTS.values())
     assert {path for path, right in asked.items() if right == OPEN} == {
-        "/language", "/login", "/login/callback", "/logout", "/goodbye", "/healthz", "/readyz", "/openapi.json",
+        "/language", "/login", "/login/callback", "/smart/launch", "/smart/callback", "/logout", "/goodbye",
+        "/healthz", "/readyz", "/openapi.json",
     }  # fmt: skip
     assert {right for right in asked.values() if right != OPEN} <= rights
 
