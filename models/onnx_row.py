@@ -30,7 +30,9 @@ class OnnxRow:
         options.log_severity_level = 4
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         try:
-            self._session: Any = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session: Any = ort.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception:
             # The library's own faults have no class in common but this one.
             raise ValueError("the file is no ONNX model that can be loaded by itself") from None

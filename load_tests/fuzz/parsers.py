@@ -12,7 +12,9 @@ from typing import Any, Final
 from unittest import mock
 
 import msgspec
+import numpy as np
 import orjson
+from onnx import TensorProto, helper
 
 from features import instants, record
 from features.catalogue import Refused, catalogue
@@ -23,10 +25,12 @@ from load_tests import plugin
 from load_tests.fuzz import examples
 from load_tests.fuzz.files import FileParser
 from load_tests.fuzz.mutate import TEXTS, Mutator, document
+from load_tests.fuzz.ports import Frames, Hooks, Launches, Tokens
 from load_tests.fuzz.run import Parser, PromiseError
 from models import outputs
 from models.artefact import ArtefactError, parsed
 from models.banded import policy
+from models.onnx_row import OnnxRow
 from models.plugin import Manifest as PluginManifest
 from models.plugin import analytes_of
 from models.registry import shipped
@@ -238,6 +242,34 @@ class Manifest:
         return found, analytes_of(found.inputs), policy(found.bands, found.severity)
 
 
+@cache
+def _graph() -> bytes:
+    """A logistic regression of three numbers in ONNX."""
+    weights = helper.make_tensor("weights", TensorProto.FLOAT, [3, 1], [0.5, 0.01, -0.02])
+    table = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 3])
+    risk = helper.make_tensor_value_info("risk", TensorProto.FLOAT, [None, 1])
+    nodes = [helper.make_node("MatMul", ["rows", "weights"], ["raw"]), helper.make_node("Sigmoid", ["raw"], ["risk"])]
+    graph = helper.make_graph(nodes, "risk", [table], [risk], [weights])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    return bytes(made.SerializeToString())
+
+
+class Graph:
+    """A file that may be a model in ONNX."""
+
+    name = "onnx"
+    refusals = (ValueError,)
+
+    def make(self, random: Random) -> bytes:
+        """A model with damaged bytes."""
+        return Mutator(random).damaged(_graph())
+
+    def parse(self, given: bytes) -> object:
+        """The scores of two rows."""
+        model = OnnxRow(given, 3, "risk", 0)
+        return [repr(model(row)) for row in (np.zeros(3), np.array([2.0, 90.0, math.nan]))]
+
+
 class Answer:
     """What a model that runs elsewhere says: of whatever it is, an event comes that the step can take."""
 
@@ -394,10 +426,15 @@ PARSERS: Final[dict[str, Callable[[], Parser]]] = {
     "fhir": _door("fhir"),
     "native": _door("native"),
     "hl7": Messages,
+    "mllp": Frames,
+    "hooks": Hooks,
+    "token": Tokens,
+    "launch": Launches,
     "record": Stored,
     "handover": Handover,
     "letters": Letters,
     "manifest": Manifest,
+    "onnx": Graph,
     "answer": Answer,
     "instants": lambda: Text("instants", _INSTANTS, _instant, ValueError),
     "numeral": lambda: Text("numeral", _NUMERALS, _number, Refused),

@@ -244,10 +244,15 @@ def test_a_model_in_the_releases_own_form_is_loaded_from_the_deployments_folder_
     assert own.titles() == {}, "the release has words for its own kinds"
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", onnx()[:100], b"\x08\x09" + b"\0" * 100], ids=range(4))
-def test_a_file_that_is_no_onnx_model_is_refused(tmp_path, data):
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", onnx()[:100], b"\x08\x09" + b"\0" * 100, onnx().replace(b"Imputer", b"\xffmputer")],
+    ids=range(5),
+)
+def test_a_file_that_is_no_onnx_model_is_refused_and_nothing_of_it_is_printed(tmp_path, data, capfd):
     said = refusal(tmp_path, data, runtime=_runtime(data))
     assert said.endswith("model.onnx: the file is no ONNX model that can be loaded by itself")
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_model_whose_weights_lie_in_another_file_is_refused_since_no_hash_is_on_them(tmp_path, monkeypatch):

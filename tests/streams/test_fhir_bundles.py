@@ -6,8 +6,10 @@ import orjson
 import pytest
 
 from features.catalogue import Refused
+from streams.doors import hl7
 from streams.doors.fhir import translate
 from streams.intake import load
+from streams.settings import Settings
 from tests.streams.test_fhir_door import (
     ISSUED,
     RECEIVED,
@@ -155,6 +157,15 @@ def test_nesting_without_end_is_no_json(opened: bytes):
     with pytest.raises(Refused) as refusal:
         load(opened * 100_000, 32 * 1024 * 1024)
     assert refusal.value.reason == "bad-json"
+
+
+def test_no_door_reads_xml_so_that_entities_within_entities_stay_as_they_are():
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "x"}">' for n in range(20))
+    bomb = f'<?xml version="1.0"?><!DOCTYPE Bundle [{entities}]><Bundle>&e19;</Bundle>'.encode()
+    with pytest.raises(Refused, match="bad-json"):
+        load(bomb, 32 * 1024 * 1024)
+    with pytest.raises(Refused, match="bad-hl7"):
+        hl7.translate(bomb, RECEIVED, Settings())
 
 
 def test_a_resource_nested_as_deep_as_json_may_be_is_read_where_it_says_something():
