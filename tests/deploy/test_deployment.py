@@ -30,13 +30,13 @@ def pod(name: str) -> Any:
 
 
 @pytest.mark.req("VAGT-OPS-10")
-@pytest.mark.parametrize("name", ["worker", "board"])
+@pytest.mark.parametrize("name", ["worker", "board", "mllp"])
 def test_every_manifest_is_what_kubernetes_takes_to_the_last_field(name):
     for one in manifests(name):
         kubernetes_validate.validate(one, "1.37", strict=True)
 
 
-@pytest.mark.parametrize("name", ["worker", "board"])
+@pytest.mark.parametrize("name", ["worker", "board", "mllp"])
 def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
     (container,) = pod(name)["containers"]
     environment = {one["name"]: one.get("value") for one in container["env"]}
@@ -49,7 +49,8 @@ def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert pod(name)["securityContext"]["runAsNonRoot"] is True
-    assert not [one for one in environment if one.endswith(("PASSWORD", "SECRET", "KEY"))]
+    secrets = {name: told for name, told in environment.items() if name.endswith(("PASSWORD", "SECRET", "KEY"))}
+    assert all(told.startswith("/run/secrets/") for told in secrets.values()), "a secret is a file, never a value"
     for variable in environment:
         field = variable.removeprefix("VAGT_").lower()
         assert variable == "POD_NAME" or field in Settings.model_fields, variable
@@ -57,9 +58,10 @@ def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
 
 @pytest.mark.req("VAGT-OPS-10")
 def test_an_update_leaves_no_gap():
-    by_kind = {one["kind"]: one["spec"] for one in manifests("board") if "spec" in one}
-    assert by_kind["Deployment"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
-    assert by_kind["Deployment"]["replicas"] > by_kind["PodDisruptionBudget"]["minAvailable"]
+    for name in ("board", "mllp"):
+        by_kind = {one["kind"]: one["spec"] for one in manifests(name) if "spec" in one}
+        assert by_kind["Deployment"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        assert by_kind["Deployment"]["replicas"] > by_kind["PodDisruptionBudget"]["minAvailable"]
     (container,) = pod("board")["containers"]
     told = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod("board")["terminationGracePeriodSeconds"] >= told + 10, "its pages are let go after that"

@@ -122,6 +122,8 @@ def test_every_page_belongs_to_an_alert():
 # ---------------------------------------------------------------------------------- what each alert needs
 
 WORKER, BOARD = 'job="vagt-worker",instance="w1"', 'job="vagt-board",instance="b1"'
+MLLP = 'job="vagt-mllp",instance="m1"'
+ANSWERS = f'vagt_mllp_messages_total{{{{answer="{{}}",{MLLP}}}}}'
 OTHER = 'job="vagt-worker",instance="w2"'
 TOTAL = 'vagt_event_to_alert_seconds_{}{{stage="total"' + f",{WORKER}"
 #: For each alert the series, a value a minute, at which it fires after so many minutes, and at which it does not.
@@ -219,6 +221,13 @@ CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
         },
     ),
     "VagtRekeyed": (90, {"vagt_rekeyed_total": "0+1x90"}, {"vagt_rekeyed_total": "0x90"}),
+    "VagtMllpDown": (5, {f"up{{{MLLP}}}": "0x10"}, {f"vagt_ready{{{MLLP}}}": "1x10", f"up{{{MLLP}}}": "1x10"}),
+    "VagtMllpNotStored": (15, {ANSWERS.format("AE"): "0+1x20"}, {ANSWERS.format("AA"): "0+9x20"}),
+    "VagtMllpRefused": (
+        60,
+        {ANSWERS.format("AR"): "0+6x60", ANSWERS.format("AA"): "0+94x60"},
+        {ANSWERS.format("AR"): "0+5x60", ANSWERS.format("AA"): "0+95x60"},
+    ),
     "VagtBoardNotReady": (5, {f"up{{{BOARD}}}": "0x10"}, {f"vagt_ready{{{BOARD}}}": "1x10", f"up{{{BOARD}}}": "1x10"}),
     "VagtBoardSlow": (
         40,
