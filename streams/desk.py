@@ -264,7 +264,6 @@ class Desk:
         _LOG.warning("roster.changed", partition=shard.partition, roster=shard.roster.digest())
         await self._beat(shard)
         if ends:
-            await shard.checkpoint()  # patients are recalled from what is stored
             self._begin_recall(shard.partition)
 
     async def _say(self, outputs: "Outputs", shard: Shard, judged: Judged, timestamp: int, bundles: Bundles) -> str:
@@ -323,12 +322,12 @@ class Desk:
         self._recalling[partition] = asyncio.create_task(self._recall(partition))
 
     async def _recall(self, partition: int) -> None:
-        """Set the alarms of the patients whose records are stored, and ask again what nobody answered."""
+        """Set the alarms of a partition's patients, and ask again what nobody answered."""
         shard, alarms = self._shards.get(partition), self._alarms.get(partition)
         if not self._settings.live or shard is None or alarms is None:
             return
         decider, _ = self._seats[partition]
-        for patient in self._store.patients(partition):
+        for patient in dict.fromkeys([*shard.unsaved, *self._store.patients(partition)]):
             try:
                 record = shard.record(patient)
             except ValueError as error:

@@ -189,6 +189,11 @@ class Shard:
         """Outputs, or changed records, since the last checkpoint, whichever are more."""
         return max(len(self._pending), len(self._changed))
 
+    @property
+    def unsaved(self) -> list[str]:
+        """The patients whose newest records are not stored yet."""
+        return [*self._changed, *self._saving]
+
     async def checkpoint(self) -> None:
         """Make all decisions so far durable, in the order that the module describes.
 

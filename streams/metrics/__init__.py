@@ -42,7 +42,9 @@ SCORES: Final = Counter(
     "Scores of models and rules; `result` is `given`, `abstained` (it does not know) or `shadow` (nobody is told).",
     ("model", "version", "result"),
 )
-MODELS: Final = Gauge("vagt_model_info", "The models and rules that decide; always 1.", ("model", "version", "sha256"))
+MODELS: Final = Gauge(
+    "vagt_model_info", "The models and rules that are loaded; always 1.", ("model", "version", "sha256")
+)
 STOPPED: Final = Gauge(
     "vagt_stopped", "1 for what people stopped: a kind of scores (or `all`) in a ward (or `all`).", ("kind", "ward")
 )
