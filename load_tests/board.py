@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -190,7 +191,7 @@ def change(number: int, beds: int) -> bytes:
     title = Text(str(made), str(made))
     return encode(
         Alert(
-            id=f"{name}-alert",
+            id=alert_of(name),
             sequence=1 + number // beds,
             state="raised" if number < beds else "updated",
             kind="news2",
@@ -210,6 +211,11 @@ def change(number: int, beds: int) -> bytes:
 def bed_name(bed: int) -> str:
     """The patient in a bed."""
     return f"board-{bed}"
+
+
+def alert_of(patient: str) -> str:
+    """The id of the patient's alert."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, patient).hex
 
 
 def _cpu(pid: int) -> float:
