@@ -96,7 +96,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path, traces: "Trace
         topic_partitions=settings.partitions,
         table_standby_replicas=0,
         broker_session_timeout=8.0,
-        broker_heartbeat_interval=0.8,
+        broker_heartbeat_interval=0.3,
         broker_request_timeout=30.0,
         broker_commit_interval=0.5,
         broker_max_poll_records=_FETCHED,

@@ -65,8 +65,10 @@ class Traces:
     def taken(self, source: Source) -> "Trace | None":
         """The trace of a record that was taken just now; ``None`` for one that is in none."""
         parent = next((value for name, value in source.headers if name == _HEADER), None)
+        if not parent:
+            return None
         # This header alone: a `tracestate` may hold anything, and would go where the spans go.
-        context = _FORM.extract({_HEADER: (parent or b"").decode("ascii", "replace")})
+        context = _FORM.extract({_HEADER: parent.decode("ascii", "replace")})
         return Trace(self._tracer, context, source) if context else None
 
     def committed(self, traces: Sequence["Trace"], partition: int, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """A trace is carried on from a record to all that follows from it, names no patient, and no header does harm."""
 
 import asyncio
+import sys
 from asyncio import Future
 from typing import Any
 
@@ -12,12 +13,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from streams import kafka
+from streams import kafka, worker
 from streams.deadletter import Source
 from streams.doors import Doors
 from streams.judge import Judged
 from streams.settings import Settings
 from streams.traces import Trace, Traces
+from streams.worker import WorkerError
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01".encode(), f"00-{TRACE}-{SPAN}-00".encode()
@@ -199,3 +201,10 @@ async def test_without_traces_a_door_says_what_it_always_said(through_a_door):
 def test_a_collector_has_an_address_without_a_secret_in_it(endpoint):
     with pytest.raises(ValueError, match="otel_endpoint"):
         Settings(otel_endpoint=endpoint)
+
+
+def test_traces_that_nobody_wants_load_nothing_and_those_that_cannot_be_made_are_told_of(monkeypatch):
+    monkeypatch.setitem(sys.modules, "streams.traces", None)
+    assert worker._traces(Settings()) is None
+    with pytest.raises(WorkerError, match=r"pip install 'vagt\[otel\]'"):
+        worker._traces(Settings(otel_endpoint="http://127.0.0.1:4318"))
