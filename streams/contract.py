@@ -57,6 +57,10 @@ _PARTITION = {"type": "string", "description": "The partition of `events`; the a
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
 _SENDER = {"type": "string", "description": "Who sent it (MSH-3|MSH-4), so that a sender's messages keep their order"}
 _PATIENT = {"type": "string", "description": "The patient, in UTF-8; the partition is murmur2 of it"}
+_TRACED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"traceparent": {"type": "string", "description": "W3C Trace Context, where somebody traces"}},
+}
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -117,15 +121,20 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                "Event": {"summary": "One event, or an array of one patient's", "payload": _one_or_many(_IN)},
-                "Fhir": {"summary": "A FHIR R4 resource or Bundle", "payload": {"type": "object"}},
+                "Event": {
+                    "summary": "One event, or an array of one patient's",
+                    "headers": _TRACED,
+                    "payload": _one_or_many(_IN),
+                },
+                "Fhir": {"summary": "A FHIR R4 resource or Bundle", "headers": _TRACED, "payload": {"type": "object"}},
                 "Hl7": {
                     "summary": "An ORU^R01 or ADT message in ER7",
                     "contentType": "application/hl7-v2",
+                    "headers": _TRACED,
                     "payload": {},
                 },
-                "Scores": {"payload": {"type": "array", "items": _ref("Score")}},
-                "Alert": {"summary": _MESSAGES["Alert"][1], "payload": _ref("Alert")},
+                "Scores": {"headers": _TRACED, "payload": {"type": "array", "items": _ref("Score")}},
+                "Alert": {"summary": _MESSAGES["Alert"][1], "headers": _TRACED, "payload": _ref("Alert")},
                 "Heartbeat": {"summary": "The partition is awake, every 10 s", "payload": heartbeat},
                 "Bundle": {
                     "summary": "A change of an alert as a FHIR R4 transaction",
@@ -133,6 +142,7 @@ def asyncapi() -> dict[str, Any]:
                     "headers": {
                         "type": "object",
                         "properties": {
+                            **_TRACED["properties"],
                             "alert": {"type": "string", "description": "The alert's id"},
                             "sequence": {"type": "string", "description": "Which of its changes this is"},
                         },
