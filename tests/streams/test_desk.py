@@ -55,9 +55,11 @@ class Shard:
 
 @pytest.mark.req("VAGT-OPS-10")
 async def test_partitions_are_not_given_back_while_a_record_is_being_said():
-    desk = Desk(Settings(), Decider(catalogue(), shipped()), None, "changelog")  # type: ignore[arg-type]
+    decider = Decider(catalogue(), shipped())
+    desk = Desk(Settings(), decider, None, "changelog")  # type: ignore[arg-type]
     producer, shard = Producer(), Shard()
     desk._outputs, desk._shards[2] = producer, shard  # type: ignore[assignment]
+    desk._seats[2] = decider, None  # type: ignore[assignment]
     item = {"type": "nothing", "patient": "p"}
     saying = asyncio.create_task(desk.handle(Source("events", 2, 0, 0, b"p", orjson.dumps(item), ())))
     await producer.asked.wait()
