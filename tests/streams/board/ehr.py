@@ -1,5 +1,6 @@
 """An EHR on 127.0.0.1 that opens the board: what SMART App Launch asks of its login, and its patients."""
 
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class Ehr(Provider):
     #: The requests for a login, by the code that each was given; a code is taken away by its use.
     codes: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
+    #: For how long its FHIR address waits with an answer (s).
+    waits: float = 0.0
 
     @property
     def iss(self) -> str:
@@ -42,6 +45,7 @@ class Ehr(Provider):
     def serves(self, environ: dict[str, Any]) -> Any:
         """Its description for everybody, and its patients for who has a token."""
         path = environ["PATH_INFO"]
+        time.sleep(self.waits)
         if path == "/fhir/.well-known/smart-configuration":
             own = {name: f"{self.issuer}/oauth2/{name}" for name in ("authorize", "token")}
             return {

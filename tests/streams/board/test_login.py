@@ -42,8 +42,9 @@ def running() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def idp(running: Provider) -> Provider:
-    """The provider as it should be."""
+def idp(running: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """The provider as it should be; on a machine that does much else it may take its time."""
+    monkeypatch.setattr("streams.board.provider._TIMEOUT_S", 300.0)
     running.spoil, running.sign, running.metadata = lambda _: None, None, {}
     return running
 

@@ -38,9 +38,11 @@ def running() -> Iterator[Ehr]:
 
 
 @pytest.fixture
-def epj(running: Ehr) -> Ehr:
-    """The EHR as it should be, with one patient."""
+def epj(running: Ehr, monkeypatch: pytest.MonkeyPatch) -> Ehr:
+    """The EHR as it should be, with one patient; on a machine that does much else it may take its time."""
+    monkeypatch.setattr("streams.board.provider._TIMEOUT_S", 300.0)
     running.spoil, running.sign, running.metadata, running.context = lambda _: None, None, {}, {}
+    running.waits = 0.0
     running.resources = {f"Patient/{IDENT}": patient(CPR)}
     return running
 
@@ -317,6 +319,14 @@ def test_an_ehr_that_is_away_is_said_in_a_sentence(opened, epj, tmp_path, log):
     away = launched(opened(smart_ehrs=ehrs), "http://127.0.0.1:1/fhir")
     assert away.status_code == 503
     assert refused_for(log) == [("launch", "ConnectError")]
+
+
+def test_an_ehr_that_dawdles_is_not_waited_for(opened, epj, log, monkeypatch):
+    client = opened()
+    epj.waits = 1.0
+    monkeypatch.setattr("streams.board.provider._TIMEOUT_S", 0.1)
+    assert launched(client, epj.iss).status_code == 503
+    assert refused_for(log) == [("launch", "TimeoutError")]
 
 
 def test_a_launch_begins_a_new_session(opened, epj):
