@@ -111,6 +111,8 @@ def test_models_change_under_flow_and_a_crash_with_nothing_lost_or_scored_by_two
 
     status, said = service.vagt("audit", "replay")
     assert (status, said.count(" 0 differ, 0 entries not as they were written")) == (0, PARTITIONS), said
+    status, said = service.vagt("models", "compare", "crisis@2.0.0")
+    assert (status, f"Records that both scored: {versions['2.0.0', True]}, of " in said) == (0, True), said
     status, said = service.vagt("models", "roster")
     assert status == 0, said
     assert "crisis-risk: crisis@2.0.0 is live" in said
