@@ -22,7 +22,7 @@ _API: Final = "kafka.strimzi.io/v1"
 _LABELS: Final = {"strimzi.io/cluster": "kafka"}
 _REPLICAS, _IN_SYNC = 3, 2
 #: Clients that run all the time; the others' rights are given while they are needed (`vagt acls`).
-_USERS: Final = ("worker", "board", "ehr", "auditor", "door:fhir")
+_USERS: Final = ("worker", "board", "monitor", "ehr", "auditor", "door:fhir")
 _KINDS: Final = {"transactional-id": "transactionalId"}
 
 

@@ -38,9 +38,10 @@ from streams.topics import (
     HL7,
     NOW,
     SCORES,
+    WATCH,
+    WATCH_STATE,
 )
 
-WATCH: Final = "model.watch"
 #: In a role's topics: the platform's own, by ``VAGT_DOORS``.
 DOORS: Final = "VAGT_DOORS"
 
@@ -53,7 +54,7 @@ EVERY: Final = ACLFilter(
     ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY),
 )
 
-_OUTPUTS: Final = (SCORES, ALERTS, FHIR_ALERTS, NOW, DEADLETTER, AUDIT, AUDIT_IDENTITY, WATCH)
+_OUTPUTS: Final = (SCORES, ALERTS, FHIR_ALERTS, NOW, DEADLETTER, AUDIT, AUDIT_IDENTITY)
 
 
 class AclError(RuntimeError):
@@ -78,7 +79,7 @@ class Role:
     transactional: bool = False
 
 
-_ALL: Final = (EVENTS, FHIR, HL7, DOORS, *_OUTPUTS, CHANGELOG, ACCESS)
+_ALL: Final = (EVENTS, FHIR, HL7, DOORS, *_OUTPUTS, CHANGELOG, ACCESS, WATCH, WATCH_STATE)
 _CREATED: Final = (
     EVENTS,
     FHIR,
@@ -93,6 +94,8 @@ _CREATED: Final = (
     AUDIT_IDENTITY,
     CHANGELOG,
     ACCESS,
+    WATCH,
+    WATCH_STATE,
 )
 
 ROLES: Final = {
@@ -110,6 +113,13 @@ ROLES: Final = {
         reads=(HL7,),
         writes=(HL7,),
         checks=(HL7,),
+    ),
+    "monitor": Role(
+        "`vagt monitor`: hears events, scores and alerts, and says what is amiss with models and sources",
+        reads=(EVENTS, SCORES, ALERTS, WATCH_STATE),
+        writes=(WATCH, WATCH_STATE),
+        checks=(EVENTS, SCORES, ALERTS, WATCH, WATCH_STATE),
+        transactional=True,
     ),
     "ehr": Role("a reader of the alerts", reads=(ALERTS, FHIR_ALERTS), groups=("-ehr",)),
     "board": Role(

@@ -17,6 +17,7 @@ from streams.commands.erase import erase
 from streams.commands.evaluate import evaluate
 from streams.commands.mllp import mllp
 from streams.commands.models import models
+from streams.commands.monitor import monitor
 from streams.commands.pseudonym import pseudonym
 from streams.commands.repartition import repartition
 from streams.commands.replay import replay
@@ -45,6 +46,7 @@ app.command()(up)
 app.command()(worker)
 app.command()(board)
 app.command()(mllp)
+app.command()(monitor)
 app.add_typer(typer.Typer(cls=_Broker), name="broker", help="The embedded Apache Kafka, on this machine alone.")
 app.command()(replay)
 app.command()(burden)

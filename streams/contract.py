@@ -24,6 +24,7 @@ from features.events import (
     Tick,
     Treatment,
 )
+from models.monitor.notices import Notice
 from models.outputs import Alert, Score
 from streams.board import openapi
 from streams.board.web import Board
@@ -49,9 +50,10 @@ _MESSAGES: dict[str, tuple[type, str]] = {
     "ModelControl": (ModelControl, "What changes which models speak, with the key `_control`, on every partition"),
     "Score": (Score, "What a model or a rule says of a patient"),
     "Alert": (Alert, "A change of an alert's state"),
+    "Notice": (Notice, "What is amiss with a model or with what comes in"),
     "Now": (Now, "What is shown of a patient now; no value for who is not shown any more"),
 }
-_OUT = (Score, Alert, Now)
+_OUT = (Score, Alert, Notice, Now)
 _IN = tuple(name for name, (of, _) in _MESSAGES.items() if of not in _OUT)
 _PARTITION = {"type": "string", "description": "The partition of `events`; the audit's partition is the same"}
 _SUBJECT = {"type": "string", "description": "The random name under which the audit speaks of a patient"}
@@ -101,6 +103,11 @@ def asyncapi() -> dict[str, Any]:
             "alerts.fhir": _channel("The same for a record system: see docs/fhir.md", {"Bundle": "Bundle"}, _PATIENT),
             "patients.now": _channel("What is shown of each patient now; compacted", {"Now": "Now"}, _PATIENT),
             "deadletter": _channel("What could not be used", {"DeadLetter": "DeadLetter"}, {"type": "string"}),
+            "model.watch": _channel(
+                "Drift, silence, calibration: see docs/monitor.md",
+                {"Notice": "Notice"},
+                {"type": "string", "description": "The model, or _inputs for what comes in"},
+            ),
             "audit": _channel("An entry for each record of events, chained by hash", {"Audit": "Audit"}, _PARTITION),
             "audit.identity": _channel("Whom the audit speaks of", {"Identity": "Identity"}, _SUBJECT),
         },
@@ -115,6 +122,7 @@ def asyncapi() -> dict[str, Any]:
                 ("tellRecordSystem", "send", "alerts.fhir"),
                 ("showNow", "send", "patients.now"),
                 ("setAside", "send", "deadletter"),
+                ("giveNotice", "send", "model.watch"),
                 ("audit", "send", "audit"),
                 ("identify", "send", "audit.identity"),
             )
@@ -150,6 +158,7 @@ def asyncapi() -> dict[str, Any]:
                     "payload": {"type": "object", "properties": {"resourceType": {"const": "Bundle"}}},
                 },
                 "Now": {"summary": _MESSAGES["Now"][1], "payload": _ref("Now")},
+                "Notice": {"summary": _MESSAGES["Notice"][1], "payload": _ref("Notice")},
                 "DeadLetter": {
                     "summary": "The original bytes",
                     "contentType": "application/octet-stream",

@@ -151,13 +151,14 @@ async def _run(
     names = {number: f"worker-{number}" for number in range(1, plan.workers + 1)}
     workers = [Supervised(settings, name, "worker", "--name", name, number=number) for number, name in names.items()]
     board = Supervised(settings, "board", "board", "--port", str(plan.board))
+    watch = Supervised(settings, "monitor", "monitor", number=plan.workers + 1)
     run = asyncio.current_task()
     stopping = False
 
     def stop() -> None:
         nonlocal stopping
         if stopping:  # a second Ctrl-C
-            for one in (*workers, board):
+            for one in (*workers, board, watch):
                 one.kill()
         elif run is not None:
             stopping = True
@@ -169,7 +170,7 @@ async def _run(
     say(console, f"The workers' logs are {settings.data_dir / 'logs'}/worker-*.log; Ctrl-C stops everything")
     ready = asyncio.Event()
     parts: list[Work] = [
-        *(one.run(lambda text: say(console, text)) for one in (*workers, board)),
+        *(one.run(lambda text: say(console, text)) for one in (*workers, board, watch)),
         _listen(settings, plan, console, ready),
         _announce(plan.board, console),
         _look_after(broker, workers),

@@ -29,7 +29,7 @@ def up(
         int | None, typer.Option(min=1024, max=65_535, help="Where the board listens.", show_default="8080")
     ] = None,
 ) -> None:
-    """Run all in one until Ctrl-C: the workers, the board, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
+    """Run all in one until Ctrl-C: workers, board, monitor, and the broker unless VAGT_KAFKA_BOOTSTRAP names one."""
     pace = speed_of(speed)
     own = settings()
     elsewhere = "VAGT_KAFKA_BOOTSTRAP" in os.environ

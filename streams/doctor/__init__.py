@@ -32,6 +32,7 @@ THERE: Final[dict[str, Callable[[Settings, KafkaAdminClient], Iterator[Finding]]
     "clocks": records.clocks,
     "senders": records.senders,
     "dead letters": records.refused,
+    "watch": records.watched,
 }
 
 

@@ -5,25 +5,31 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
 import orjson
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
 from features.instants import render
+from models.monitor.notices import Notice
 from streams import kafka
 from streams.doctor.finding import Finding, fault, ok, warning
 from streams.judge import CONTROL_KEY
 from streams.partitioner import partition_of
+from streams.reading import read_all
 from streams.settings import Settings
-from streams.topics import ALERTS, DEADLETTER, EVENTS
+from streams.topics import ALERTS, DEADLETTER, EVENTS, WATCH
 
 _CLOCKS, _SENDERS, _REFUSED = "clocks", "senders", "dead letters"
+_WATCH: Final = "watch"
 #: Of each partition of ``events`` so many of the newest records are looked at.
 _LOOKED_AT: Final = 500
 _TOLERATED_MS: Final = 2_000
 _HOUR_MS: Final = 3_600_000
 #: The major version of the contract that this release speaks.
 _CONTRACT: Final = b"1"
+
+_notice: Final = msgspec.json.Decoder(Notice).decode
 
 
 def clocks(settings: Settings, admin: KafkaAdminClient) -> Iterator[Finding]:
@@ -98,6 +104,18 @@ def refused(settings: Settings, admin: KafkaAdminClient) -> Iterator[Finding]:
         )
     else:
         yield ok(_REFUSED, told)
+
+
+def watched(settings: Settings, _: KafkaAdminClient) -> Iterator[Finding]:
+    """What the watch over models and sources has told, and not yet told to be over."""
+    told = {one.id: one for one in map(_notice, (record.value for record in read_all(settings, WATCH)))}
+    still = [one for one in told.values() if one.state != "resolved"]
+    for one in still:
+        yield warning(
+            _WATCH, one.text.en, f"Since {one.since}; read by {', '.join(one.models) or 'no model'}.", one.advice.en
+        )
+    if not still:
+        yield ok(_WATCH, f"No notice of {settings.topic(WATCH)} is open.")
 
 
 def _of_last_hour(settings: Settings, admin: KafkaAdminClient, name: str) -> int:

@@ -74,6 +74,18 @@ MESSAGES: Final = Counter(
 )
 CONNECTIONS: Final = Gauge("vagt_mllp_connections", "Senders of HL7 v2 that are connected.")
 
+NOTICES: Final = Counter(
+    "vagt_watch_notices_total",
+    "Notices on `model.watch`, by type (`unit`, `step`, `drift`, `missing`, `silence`, `scores`, `abstention`, "
+    "`alerts`, `refusals`, `calibration`, `discrimination`) and state (`raised`, `updated`, `resolved`).",
+    ("type", "state"),
+)
+NOTICES_OPEN: Final = Gauge("vagt_watch_notices", "Notices that are not over, by type.", ("type",))
+WATCH_TIME: Final = Gauge(
+    "vagt_watch_time_seconds", "How far the watch has come, as the records' own time has it (s since the epoch)."
+)
+WATCH_LATE: Final = Gauge("vagt_watch_late", "What came more than a quarter of an hour too late to be watched.")
+
 #: What each command exposes.
 PARTS: Final[Mapping[str, tuple[Meter, ...]]] = {
     "worker": (
@@ -99,6 +111,7 @@ PARTS: Final[Mapping[str, tuple[Meter, ...]]] = {
         STATE,
     ),
     "board": (BUILD, READY, BROKER, CLIENTS, PUSH),
+    "monitor": (BUILD, READY, BROKER, NOTICES, NOTICES_OPEN, WATCH_TIME, WATCH_LATE),
     "mllp": (BUILD, READY, BROKER, MESSAGES, CONNECTIONS),
 }
 

@@ -30,13 +30,13 @@ def pod(name: str) -> Any:
 
 
 @pytest.mark.req("VAGT-OPS-10")
-@pytest.mark.parametrize("name", ["worker", "board", "mllp"])
+@pytest.mark.parametrize("name", ["worker", "board", "mllp", "monitor"])
 def test_every_manifest_is_what_kubernetes_takes_to_the_last_field(name):
     for one in manifests(name):
         kubernetes_validate.validate(one, "1.37", strict=True)
 
 
-@pytest.mark.parametrize("name", ["worker", "board", "mllp"])
+@pytest.mark.parametrize("name", ["worker", "board", "mllp", "monitor"])
 def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
     (container,) = pod(name)["containers"]
     environment = {one["name"]: one.get("value") for one in container["env"]}

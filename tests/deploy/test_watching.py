@@ -124,6 +124,7 @@ def test_every_page_belongs_to_an_alert():
 WORKER, BOARD = 'job="vagt-worker",instance="w1"', 'job="vagt-board",instance="b1"'
 MLLP = 'job="vagt-mllp",instance="m1"'
 ANSWERS = f'vagt_mllp_messages_total{{{{answer="{{}}",{MLLP}}}}}'
+MONITOR = 'job="vagt-monitor",instance="m1"'
 OTHER = 'job="vagt-worker",instance="w2"'
 TOTAL = 'vagt_event_to_alert_seconds_{}{{stage="total"' + f",{WORKER}"
 #: For each alert the series, a value a minute, at which it fires after so many minutes, and at which it does not.
@@ -219,6 +220,16 @@ CASES: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
             'vagt_scores_total{model="m",result="abstained"}': "0+8x180",
             'vagt_scores_total{model="m",result="given"}': "0+2x180",
         },
+    ),
+    "VagtWatchNotice": (
+        10,
+        {f'vagt_watch_notices{{type="unit",{MONITOR}}}': "_ _ 1x10"},
+        {f'vagt_watch_notices{{type="unit",{MONITOR}}}': "1 1 _x10"},
+    ),
+    "VagtWatchBehind": (
+        150,
+        {f"vagt_watch_time_seconds{{{MONITOR}}}": "0x150"},
+        {f"vagt_watch_time_seconds{{{MONITOR}}}": "0+60x150"},
     ),
     "VagtRekeyed": (90, {"vagt_rekeyed_total": "0+1x90"}, {"vagt_rekeyed_total": "0x90"}),
     "VagtMllpDown": (5, {f"up{{{MLLP}}}": "0x10"}, {f"vagt_ready{{{MLLP}}}": "1x10", f"up{{{MLLP}}}": "1x10"}),

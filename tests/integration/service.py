@@ -170,7 +170,7 @@ class Service:
         return asyncio.run(asking())
 
     def _parts(self, topic: str) -> list[TopicPartition]:
-        number = 1 if topic in ("deadletter", "audit.access") else PARTITIONS
+        number = 1 if topic in ("deadletter", "audit.access", "model.watch", "model.watch.state") else PARTITIONS
         return [TopicPartition(self.prefix + topic, one) for one in range(number)]
 
     def scores(self) -> dict[str, list[Any]]:

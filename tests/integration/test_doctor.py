@@ -80,7 +80,7 @@ def test_where_all_is_well_there_is_nothing_to_do(service: Service) -> None:
     assert {one["level"] for one in findings if one["check"] != "disk"} == {"ok"}, said
     assert {one["check"] for one in findings} == {
         *("settings", "models", "disk", "state", "broker", "topics"),
-        *("rights", "workers", "roster", "lag", "clocks", "senders", "dead letters"),
+        *("rights", "workers", "roster", "lag", "clocks", "senders", "dead letters", "watch"),
     }
     assert status == max(["ok", "warning", "fault"].index(one["level"]) for one in findings)
     assert f"1 workers have {PARTITIONS} partitions" in said

@@ -1,0 +1,1 @@
+"""How soon the watch over models and sources finds a change, and how often it gives notice of none."""

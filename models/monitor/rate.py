@@ -1,0 +1,67 @@
+"""How often something happens, held against how often it happened in the first days."""
+
+import msgspec
+
+from models.monitor.limits import Limits
+from models.monitor.statistics import tilt
+
+#: What lies within one block of hours counts as one when it is learnt how much a rate varies by itself.
+_BLOCK_H = 6
+
+
+class Rate(msgspec.Struct):
+    """A share of occasions, learnt and then watched by two CUSUMs, for higher and for lower odds."""
+
+    hours: int = 0
+    blocks: list[tuple[float, float]] = []
+    share: float | None = None
+    #: The variance over that of independent occasions, at least 1.
+    dispersion: float = 1.0
+    up: float = 0.0
+    down: float = 0.0
+    #: When the sums last left 0 (ms).
+    since: int = 0
+
+    def hear(self, events: float, occasions: float, at: int, limits: Limits) -> None:
+        """In the hour that began ``at``, there were so many events in so many occasions."""
+        if self.share is None:
+            self._learn(events, occasions, limits)
+            return
+        self.up, self.down, self.since = summed(
+            (self.up, self.down, self.since), (events, occasions), self.share, at, limits, self.dispersion
+        )
+
+    def _learn(self, events: float, occasions: float, limits: Limits) -> None:
+        if self.hours % _BLOCK_H == 0:
+            self.blocks.append((0.0, 0.0))
+        self.hours += 1
+        before, of = self.blocks[-1]
+        self.blocks[-1] = before + events, of + occasions
+        total = sum(of for _, of in self.blocks)
+        if self.hours < 24 * limits.learning.days or total < limits.learning.occasions:
+            return
+        self.share = (sum(one for one, _ in self.blocks) + 0.5) / (total + 1)
+        heard = [(one, of) for one, of in self.blocks if of]
+        expected = [(one, of * self.share) for one, of in heard]
+        excess = sum((one - mean) ** 2 / (mean * (1 - self.share)) for one, mean in expected)
+        self.dispersion = max(1.0, excess / max(1, len(expected) - 1))
+        self.blocks = []
+
+
+def summed(
+    sums: tuple[float, float, int],
+    heard: tuple[float, float],
+    share: float,
+    at: int,
+    limits: Limits,
+    dispersion: float = 1.0,
+) -> tuple[float, float, int]:
+    """The two CUSUMs after more occasions, and since when one of them is above 0."""
+    up, down, since = sums
+    odds = limits.rate.odds
+    if up == down == 0:
+        since = at
+    most = 2 * limits.rate.sum  # what a change that lasts would add further would only hide its end
+    up = min(most, max(0.0, up + tilt(*heard, share, odds) / dispersion))
+    down = min(most, max(0.0, down + tilt(*heard, share, 1 / odds) / dispersion))
+    return up, down, since

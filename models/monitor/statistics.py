@@ -1,0 +1,74 @@
+"""The statistics of the watch, each with its source; plain functions of numbers."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from math import ceil, log, pi, sqrt
+from statistics import median
+
+#: A median absolute deviation, as a standard deviation (normal distribution).
+_DEVIATION = 1.4826
+
+
+def psi(expected: Sequence[float], found: Sequence[float]) -> float:
+    """Population stability index of two histograms over the same bins, in counts; 0 for the same shares.
+
+    Half an observation is added to each bin, so that an empty one has a logarithm. Symmetric: Kullback and Leibler's
+    divergence both ways. Source: Siddiqi, Credit Risk Scorecards, 2006.
+    """
+    bins = len(expected)
+    whole, other = sum(expected) + bins / 2, sum(found) + bins / 2
+    shares = [((a + 0.5) / whole, (b + 0.5) / other) for a, b in zip(expected, found, strict=True)]
+    return sum((b - a) * log(b / a) for a, b in shares)
+
+
+def evidence(index: float, expected: float, found: float) -> float:
+    """The index in units of what chance gives two samples of these sizes: chi-squared with one degree less than bins.
+
+    Source: Yurdakul and Naranjo, Statistical properties of the population stability index, J Risk Model Valid 2020.
+    """
+    return index / (1 / expected + 1 / found)
+
+
+def histogram(edges: Sequence[float], values: Sequence[float]) -> list[int]:
+    """How many values lie in each bin; a value on an edge belongs to the bin below it."""
+    counts = [0] * (len(edges) + 1)
+    for value in values:
+        counts[bisect_left(edges, value)] += 1
+    return counts
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The least value at or below which at least this share of the ordered values lies."""
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+def tilt(events: float, occasions: float, share: float, odds: float) -> float:
+    """The log-likelihood ratio of ``events`` in ``occasions`` for odds times as high, against those of ``share``.
+
+    Summed up and never below 0 it is a CUSUM. Source: Steiner et al., Biostatistics 2000;1:441-452.
+    """
+    return events * log(odds) - occasions * log(1 - share + odds * share)
+
+
+def middle(changes: Collection[float]) -> tuple[float, float]:
+    """The median of changes and their standard deviation by the median absolute one: few extremes do not matter."""
+    centre = median(changes)
+    return centre, _DEVIATION * median(abs(change - centre) for change in changes)
+
+
+def median_error(deviation: float, number: int) -> float:
+    """The standard error of a median of so many, by their standard deviation (normal distribution)."""
+    return sqrt(pi / 2 / number) * deviation
+
+
+def auroc(events: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """The area under the ROC curve of scores, ties counted half, and its standard error.
+
+    Source: Hanley and McNeil, Radiology 1982;143:29-36.
+    """
+    ordered = sorted(others)
+    won = sum(bisect_left(ordered, one) + bisect_right(ordered, one) for one in events) / 2
+    area = won / (len(events) * len(others))
+    above = (len(events) - 1) * (area / (2 - area) - area * area)
+    below = (len(others) - 1) * (2 * area * area / (1 + area) - area * area)
+    return area, sqrt((area * (1 - area) + above + below) / (len(events) * len(others)))
