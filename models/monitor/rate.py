@@ -1,5 +1,7 @@
 """How often something happens, held against how often it happened in the first days."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from models.monitor.limits import Limits
@@ -7,6 +9,7 @@ from models.monitor.statistics import tilt
 
 #: What lies within one block of hours counts as one when it is learnt how much a rate varies by itself.
 _BLOCK_H = 6
+_DAY = 24 // _BLOCK_H
 
 
 class Rate(msgspec.Struct):
@@ -41,11 +44,16 @@ class Rate(msgspec.Struct):
         if self.hours < 24 * limits.learning.days or total < limits.learning.occasions:
             return
         self.share = (sum(one for one, _ in self.blocks) + 0.5) / (total + 1)
-        heard = [(one, of) for one, of in self.blocks if of]
-        expected = [(one, of * self.share) for one, of in heard]
-        excess = sum((one - mean) ** 2 / (mean * (1 - self.share)) for one, mean in expected)
-        self.dispersion = max(1.0, excess / max(1, len(expected) - 1))
+        days = [self.blocks[start : start + _DAY] for start in range(0, len(self.blocks), _DAY)]
+        whole = [(sum(one for one, _ in day), sum(of for _, of in day)) for day in days]
+        self.dispersion = max(1.0, _dispersion(self.blocks, self.share), _dispersion(whole, self.share))
         self.blocks = []
+
+
+def _dispersion(blocks: Sequence[tuple[float, float]], share: float) -> float:
+    """The variance between blocks over that of independent occasions: patients who stay say the same again."""
+    heard = [(one, of * share) for one, of in blocks if of]
+    return sum((one - mean) ** 2 / (mean * (1 - share)) for one, mean in heard) / max(1, len(heard) - 1)
 
 
 def summed(

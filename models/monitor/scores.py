@@ -39,7 +39,7 @@ def judged_spreads(state: State, limits: Limits, end: int) -> Judged:
 
 
 def judged_rates(state: State, limits: Limits, hour: Hour, start: int) -> Judged:
-    """How often models abstain, alert, and are dismissed as not fitting."""
+    """How often models abstain (at a patient's first score of a day), alert, and are dismissed as not fitting."""
     heard: dict[tuple[Type, str, str], tuple[float, float]] = {}
 
     def add(what: Type, kind: str, ward: str, events: float, occasions: float) -> None:
@@ -48,7 +48,8 @@ def judged_rates(state: State, limits: Limits, hour: Hour, start: int) -> Judged
             heard[what, kind, place] = before + events, of + occasions
 
     for (kind, patient), score in hour.scores.items():
-        add("abstention", kind, state.ward(patient), score.abstained, 1)
+        if state.first_today(kind, patient, score.at):
+            add("abstention", kind, state.ward(patient), score.abstained, 1)
     for alert in hour.alerts.values():
         if alert.refuted:
             add("refusals", alert.model, EVERYWHERE, 1, 0)

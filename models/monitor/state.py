@@ -57,6 +57,8 @@ class State(msgspec.Struct):
     newcomers: dict[tuple[str, str], Newcomers] = {}
     values: dict[tuple[str, str], dict[str, list[Point]]] = {}
     scores: dict[str, dict[str, Point]] = {}
+    #: The day on which a model last scored a patient, by model and patient.
+    days: dict[tuple[str, str], int] = {}
     inputs: dict[tuple[str, str, str], Distribution] = {}
     spreads: dict[tuple[str, str], Distribution] = {}
     rates: dict[tuple[str, str, str, str], Rate] = {}
@@ -77,6 +79,11 @@ class State(msgspec.Struct):
             points.pop()
         points.append(point)
 
+    def first_today(self, model: str, patient: str, at: int) -> bool:
+        """Whether a model has not scored a patient on this day yet; from now on it has."""
+        known, self.days[model, patient] = self.days.get((model, patient)), at // DAY
+        return known != at // DAY
+
     def forget(self, end: int) -> None:
         """Let go of what is too old to stand for anybody."""
         for patients in self.values.values():
@@ -88,6 +95,7 @@ class State(msgspec.Struct):
         for scores in self.scores.values():
             for patient in [one for one, point in scores.items() if point.at <= end - FRESH]:
                 del scores[patient]
+        self.days = {one: day for one, day in self.days.items() if day >= (end - FRESH) // DAY}
 
     def erase(self, patient: str) -> None:
         """Hold nothing of a patient any more; what was learnt from many stays."""
@@ -99,6 +107,7 @@ class State(msgspec.Struct):
             one.patients.discard(patient)
         self.places.pop(patient, None)
         self.ahead.pop(patient, None)
+        self.days = {one: day for one, day in self.days.items() if one[1] != patient}
         self.outcomes.forget(patient)
 
 

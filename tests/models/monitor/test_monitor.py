@@ -136,7 +136,7 @@ def evenly(chance, late):
             (0, 0),
             "scores",
         ),
-        (evenly, (0.1, 0.25), (0, 0), "abstention"),
+        (evenly, (0.05, 0.9), (0, 0), "abstention"),
         (evenly, (0.1, 0.1), (0.02, 0.08), "alerts"),
         (evenly, (0.1, 0.1), (0.06, 0.01), "alerts"),
     ],
