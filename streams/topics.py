@@ -47,7 +47,6 @@ _DAYS: Mapping[str, int] = {
     FHIR_ALERTS: 90,
     DEADLETTER: 30,
     AUDIT: 400,
-    WATCH: 400,
 }
 _DAY_MS = 24 * 60 * 60 * 1000
 _BATCH_ROOM = 64 * 1024  # Kafka's limit is one of batches: a record's headers and the batch around it count too
@@ -117,7 +116,7 @@ def topics(
         Topic(AUDIT, partitions, keyed_by_patient=True, settings={**_kept(days[AUDIT]), **large}),
         Topic(AUDIT_IDENTITY, partitions, keyed_by_patient=True, settings=state),
         Topic(ACCESS, 1, settings=_kept(days[AUDIT])),
-        Topic(WATCH, 1, settings=_kept(days[WATCH])),
+        Topic(WATCH, 1, settings=_kept(days[AUDIT])),
         Topic(WATCH_STATE, 1, settings=state),
         Topic(NOW, partitions, keyed_by_patient=True, settings=state),
         Topic(CHANGELOG, partitions, keyed_by_patient=True, settings=state),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from features.instants import DAY, HOUR
 from models.monitor.limits import Limits
 from models.monitor.statistics import tilt
 
@@ -15,7 +16,7 @@ _DAY = 24 // _BLOCK_H
 class Rate(msgspec.Struct):
     """A share of occasions, learnt and then watched by two CUSUMs, for higher and for lower odds."""
 
-    hours: int = 0
+    first: int | None = None
     blocks: list[tuple[float, float]] = []
     share: float | None = None
     #: The variance over that of independent occasions, at least 1.
@@ -28,20 +29,21 @@ class Rate(msgspec.Struct):
     def hear(self, events: float, occasions: float, at: int, limits: Limits) -> None:
         """In the hour that began ``at``, there were so many events in so many occasions."""
         if self.share is None:
-            self._learn(events, occasions, limits)
+            self._learn(events, occasions, at, limits)
             return
         self.up, self.down, self.since = summed(
             (self.up, self.down, self.since), (events, occasions), self.share, at, limits, self.dispersion
         )
 
-    def _learn(self, events: float, occasions: float, limits: Limits) -> None:
-        if self.hours % _BLOCK_H == 0:
+    def _learn(self, events: float, occasions: float, at: int, limits: Limits) -> None:
+        if self.first is None:
+            self.first = at
+        while len(self.blocks) * _BLOCK_H * HOUR <= at - self.first:
             self.blocks.append((0.0, 0.0))
-        self.hours += 1
         before, of = self.blocks[-1]
         self.blocks[-1] = before + events, of + occasions
         total = sum(of for _, of in self.blocks)
-        if self.hours < 24 * limits.learning.days or total < limits.learning.occasions:
+        if at + HOUR - self.first < limits.learning.days * DAY or total < limits.learning.occasions:
             return
         self.share = (sum(one for one, _ in self.blocks) + 0.5) / (total + 1)
         days = [self.blocks[start : start + _DAY] for start in range(0, len(self.blocks), _DAY)]

@@ -24,6 +24,7 @@ from tests.integration.service import running
 from tests.integration.watched import Watched, until
 
 PATIENTS = [f"patient-{number}" for number in range(24)]
+PATIENCE_S = 400.0
 CHANGE = START + 7 * DAY + 9 * HOUR
 
 
@@ -87,11 +88,11 @@ def test_a_monitor_that_is_killed_says_once_what_one_without_a_break_says(servic
     half = len(records) // 2
     service.send(records[:half])
     service.start_monitor()
-    until(lambda: service.ends("model.watch.state")[0] > 0, service.log)
+    until(lambda: service.ends("model.watch.state")[0] > 0, service.log, PATIENCE_S)
     service.stop("monitor", signal.SIGKILL)
     service.send(records[half:])
     service.start_monitor()
-    until(lambda: bool(service.notices()), service.log)
+    until(lambda: bool(service.notices()), service.log, PATIENCE_S)
     service.wait_for("/metrics", 200, 'vagt_watch_notices{type="unit"} 1.0')
     assert service.ask("/readyz") == (200, "yes\n")
     assert service.stop("monitor") == 0

@@ -47,7 +47,7 @@ def test_how_long_a_topic_keeps_what_is_in_it_is_a_setting():
         for made in (topics(), topics(retention=Settings(retention_deadletter_days=3).retention))
     )
     days = {"events": 14, "fhir": 7, "hl7": 7, "risk.scores": 30, "alerts": 90, "alerts.fhir": 90, "deadletter": 30}
-    assert default == {**days, "audit": 400, "audit.access": 400}
+    assert default == {**days, "audit": 400, "audit.access": 400, "model.watch": 400}
     assert shorter == {**default, "deadletter": 3}
 
 

@@ -14,7 +14,8 @@ from models.monitor.units import ways
 START = 20_000 * DAY
 WARDS = ("M1", "M2")
 #: A day teaches enough of what is as even as this.
-QUICK: Limits = limits().model_copy(update={"learning": limits().learning.model_copy(update={"days": 1, "occasions": 40})})
+_LEARNING = limits().learning.model_copy(update={"days": 1, "occasions": 40})
+QUICK: Limits = limits().model_copy(update={"learning": _LEARNING})
 WAYS = ways(catalogue())
 
 
