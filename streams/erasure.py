@@ -15,7 +15,7 @@ from streams.pseudonym import Pseudonyms, is_pseudonym
 from streams.reading import newest
 from streams.reading import patients as stored_patients
 from streams.settings import Settings
-from streams.topics import AUDIT_IDENTITY, EVENTS
+from streams.topics import AUDIT_IDENTITY, EVENTS, check_partitions
 from streams.writing import Outgoing, write_all
 
 
@@ -26,8 +26,10 @@ def erase(settings: Settings, patients: Iterable[str]) -> int:
 
     Raises:
         KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
+        TopicError: VAGT_PARTITIONS is not what the cluster has: a patient might be on another partition.
         ValueError: VAGT_PSEUDONYM_KEY is no key.
     """
+    check_partitions(settings)
     pseudonyms = Pseudonyms.of(settings)
     named = {name for one in patients for name in _names(pseudonyms, one)}
     everybody = same_people(named, _links(settings))

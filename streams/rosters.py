@@ -17,7 +17,7 @@ from streams.audit import Entry
 from streams.judge import CONTROL_KEY
 from streams.reading import read_all
 from streams.settings import Settings
-from streams.topics import AUDIT, CHANGELOG, EVENTS, ROSTER_KEY, SCORES
+from streams.topics import AUDIT, CHANGELOG, EVENTS, ROSTER_KEY, SCORES, check_partitions
 from streams.writing import Outgoing, write_all
 
 _POLL_MS: Final = 200
@@ -75,7 +75,9 @@ def say(settings: Settings, item: Mapping[str, Any], patience_s: float) -> Itera
 
     Raises:
         KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
+        TopicError: VAGT_PARTITIONS is not what the cluster has: it would not be said everywhere.
     """
+    check_partitions(settings)
     parts = [TopicPartition(settings.topic(AUDIT), number) for number in range(settings.partitions)]
     reader = kafka.reader(settings, isolation_level="read_committed")
     try:

@@ -193,6 +193,26 @@ def _create(admin: KafkaAdminClient, missing: Sequence[Topic], replication: int,
             time.sleep(0.5)
 
 
+def check_partitions(settings: Settings) -> None:
+    """See that ``events`` is cut as VAGT_PARTITIONS says: who writes to each partition would miss some.
+
+    Raises:
+        TopicError: the cluster has it otherwise.
+        KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
+    """
+    admin = kafka.admin(settings)
+    try:
+        (topic,) = admin.describe_topics([settings.topic(EVENTS)])
+    finally:
+        admin.close()
+    have = len(topic["partitions"])
+    if have != settings.partitions:
+        raise TopicError(
+            f"The topic {topic['name']} has {have} partitions and VAGT_PARTITIONS says {settings.partitions}: "
+            "set it to what the topic has."
+        )
+
+
 def differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: int) -> list[Difference]:
     """How topics that exist differ from what they shall be.
 

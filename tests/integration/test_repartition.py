@@ -182,6 +182,9 @@ def test_patients_go_on_with_more_partitions_however_often_the_move_is_interrupt
     status, said = service.vagt("repartition", str(AFTER), "--yes")
     assert (status, f"{LATER - HALF + BEFORE} records of events are not decided yet" in said) == (0, True), said
     assert "Set VAGT_PARTITIONS=5" in said
+    for command in (["erase", "--yes"], ["models", "stop", "--everything", "--by", "platform", "--why", "a trial"]):
+        status, said = service.vagt(*command, said=gone)
+        assert (status, f"VAGT_PARTITIONS says {BEFORE}" in said) == (1, True), said
     service.partitions = AFTER
     assert state(service, gone) == before
     right = {(key, partition_of(key, AFTER)) for key in patients}
