@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
-from kafka.errors import KafkaError, for_code
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from streams import kafka
 from streams.settings import Settings
@@ -163,7 +163,13 @@ def ensure(
         for topic in missing:
             created(topic.name)
         admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=_left_ms(deadline))
-        return differences(admin, wanted, replication)
+        while True:
+            try:
+                return differences(admin, wanted, replication)
+            except UnknownTopicOrPartitionError:  # to the broker that was asked, which hears of it in a moment
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
     except KafkaError as error:
         raise TopicError(f"Kafka at {bootstrap} did not finish its topics: {error}") from error
     finally:
@@ -222,6 +228,8 @@ def differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: i
     names = [topic.name for topic in wanted]
     partitions = {found["name"]: found["partitions"] for found in admin.describe_topics(names)}
     settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")["topic"]
+    if unheard := [name for name in names if not settings[name]]:
+        raise UnknownTopicOrPartitionError(", ".join(unheard))
     found = []
     for topic in wanted:
         have, want = {}, {}

@@ -37,8 +37,9 @@ def vital_sign(identity: str, code: str, value: float, unit: str, hour: int = 0)
     }
 
 
-@pytest.mark.req("VAGT-IN-10")
-def test_a_fhir_bundle_becomes_scores_and_an_alert(service: Service) -> None:
+@pytest.fixture(scope="module")
+def alerted(service: Service) -> Service:
+    """The deployment after a FHIR bundle that raises an alert."""
     signs = [("9279-1", 30.0, "/min"), ("59408-5", 90.0, "%"), ("8867-4", 135.0, "/min")]
     bundle = {
         "resourceType": "Bundle",
@@ -48,14 +49,19 @@ def test_a_fhir_bundle_becomes_scores_and_an_alert(service: Service) -> None:
     service.send([("anything", bundle)], topic="fhir")
     service.settle("fhir")
     service.settle()
-    (alert,) = service.alerts()[PATIENT]
+    return service
+
+
+@pytest.mark.req("VAGT-IN-10")
+def test_a_fhir_bundle_becomes_scores_and_an_alert(alerted: Service) -> None:
+    (alert,) = alerted.alerts()[PATIENT]
     assert (alert["kind"], alert["severity"], alert["state"]) == ("news2", "warning", "raised")
     assert {one["id"] for one in alert["evidence"]} == {"o-9279-1", "o-59408-5", "o-8867-4"}
 
 
-def test_every_change_of_an_alert_is_told_to_the_record_system(service: Service) -> None:
-    said = [msgspec.json.decode(one.value, type=Alert) for one in service.read("alerts")]
-    told = [(one.key, one.value, dict(one.headers)) for one in service.read("alerts.fhir")]
+def test_every_change_of_an_alert_is_told_to_the_record_system(alerted: Service) -> None:
+    said = [msgspec.json.decode(one.value, type=Alert) for one in alerted.read("alerts")]
+    told = [(one.key, one.value, dict(one.headers)) for one in alerted.read("alerts.fhir")]
     bundles = Bundles(foreseen(shipped()))
     assert said
     assert told == [

@@ -92,6 +92,10 @@ def test_models_change_under_flow_and_a_crash_with_nothing_lost_or_scored_by_two
         status, said = service.vagt("models", "retire", "crisis@2.0.0", "--by", "nobody", "--why", "by mistake")
         assert (status, said.count("refused (not-allowed)")) == (1, PARTITIONS)
     service.settle()
+    sent.append("p-late-0")
+    late = observation("p-late", sent[-1], time.time_ns() // 1_000_000, value=125.0)
+    service.send([("p-late", admission("p-late")), ("p-late", late)])
+    service.settle()
     say(service, "stop", "crisis", "--ward", "M2")
     _await_end_of_alerts(service)
     service.settle()
@@ -122,7 +126,7 @@ def test_models_change_under_flow_and_a_crash_with_nothing_lost_or_scored_by_two
     assert {one["title"]["en"] for one in ended if one["state"] == "expired"} == {
         f"{KIND}: stopped, it watches no more"
     }
-    raised = next(one for one in ended if one["state"] == "raised" and one["score"]["model"]["version"] == "2.0.0")
+    raised = next(one for one in ended if one["state"] == "raised" and one["patient"] == "p-late")
     assert "Decided by crisis 2.0.0" in service.vagt("audit", "explain", raised["id"])[1]
 
     # A worker that cannot repeat these decisions makes none.

@@ -75,7 +75,7 @@ def test_the_image_runs_as_nobody_in_particular_from_locked_packages():
 @pytest.mark.req("VAGT-SEC-04")
 def test_in_compose_nothing_is_writable_but_what_is_named_and_nobody_gains_rights():
     composed = yaml.safe_load(ROOT.joinpath("deploy", "compose.yaml").read_text())
-    assert set(composed["services"]) == {"kafka", "worker-1", "worker-2", "board", "mllp"}
+    assert set(composed["services"]) == {"kafka", "worker-1", "worker-2", "board", "monitor", "mllp"}
     for name, service in composed["services"].items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
