@@ -228,7 +228,7 @@ def differences(admin: KafkaAdminClient, wanted: Sequence[Topic], replication: i
     names = [topic.name for topic in wanted]
     partitions = {found["name"]: found["partitions"] for found in admin.describe_topics(names)}
     settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")["topic"]
-    if unheard := [name for name in names if not settings[name]]:
+    if unheard := [name for name in names if not settings[name] or not partitions[name]]:
         raise UnknownTopicOrPartitionError(", ".join(unheard))
     found = []
     for topic in wanted:

@@ -87,6 +87,8 @@ def _copies(admin: KafkaAdminClient, there: list[Topic]) -> Iterator[Finding]:
     settings = admin.describe_configs([ConfigResource("TOPIC", name) for name in names], config_filter="all")["topic"]
     for topic in sorted(admin.describe_topics(names), key=lambda one: str(one["name"])):
         name, partitions = topic["name"], topic["partitions"]
+        if not partitions:  # it is being made, or taken away
+            continue
         own = settings[name]
         copies, least = min(len(one["replica_nodes"]) for one in partitions), int(own["min.insync.replicas"]["value"])
         if any(one["leader_id"] < 0 for one in partitions):
