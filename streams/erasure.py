@@ -4,18 +4,16 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-import orjson
-
 from features.instants import render
 from features.record import decode
 from models.outputs import identify
-from streams.judge import CONTROL_KEY
+from streams.control import everywhere
 from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms, is_pseudonym
 from streams.reading import newest
 from streams.reading import patients as stored_patients
 from streams.settings import Settings
-from streams.topics import AUDIT_IDENTITY, EVENTS, check_partitions
+from streams.topics import AUDIT_IDENTITY
 from streams.writing import Outgoing, write_all
 
 
@@ -29,7 +27,6 @@ def erase(settings: Settings, patients: Iterable[str]) -> int:
         TopicError: VAGT_PARTITIONS is not what the cluster has: a patient might be on another partition.
         ValueError: VAGT_PSEUDONYM_KEY is no key.
     """
-    check_partitions(settings)
     pseudonyms = Pseudonyms.of(settings)
     named = {name for one in patients for name in _names(pseudonyms, one)}
     everybody = same_people(named, _links(settings))
@@ -48,23 +45,24 @@ def same_people(patients: Iterable[str], links: Mapping[str, set[str]]) -> set[s
 
 
 def _records(settings: Settings, everybody: set[str], at: str) -> Iterator[Outgoing]:
-    for patient in sorted(everybody):
-        item = {
-            "type": "control",
-            "id": identify("erase", patient, at),
-            "action": "erase",
-            "of": patient,
-            "at": at,
-            "origin": "vagt",
-        }
-        for partition in range(settings.partitions):
-            yield Outgoing(settings.topic(EVENTS), CONTROL_KEY, orjson.dumps(item), partition)
+    yield from everywhere(settings, (_item(patient, at) for patient in sorted(everybody)))
     # The worker removes the name that the patient's record bears. A record that was made anew, or written by a release
     # that knew no names, left earlier ones behind.
     for subject, whose in newest(settings, AUDIT_IDENTITY).items():
         if whose.decode() in everybody:
             partition = partition_of(whose, settings.partitions)
             yield Outgoing(settings.topic(AUDIT_IDENTITY), subject, None, partition)
+
+
+def _item(patient: str, at: str) -> dict[str, str]:
+    return {
+        "type": "control",
+        "id": identify("erase", patient, at),
+        "action": "erase",
+        "of": patient,
+        "at": at,
+        "origin": "vagt",
+    }
 
 
 def _names(pseudonyms: Pseudonyms | None, patient: str) -> Iterable[str]:

@@ -14,11 +14,11 @@ from models.roster import NEW, Roster
 from models.scorer import Scorer
 from streams import audit, kafka
 from streams.audit import Entry
-from streams.judge import CONTROL_KEY
+from streams.control import everywhere
 from streams.reading import read_all
 from streams.settings import Settings
-from streams.topics import AUDIT, CHANGELOG, EVENTS, ROSTER_KEY, SCORES, check_partitions
-from streams.writing import Outgoing, write_all
+from streams.topics import AUDIT, CHANGELOG, ROSTER_KEY, SCORES
+from streams.writing import write_all
 
 _POLL_MS: Final = 200
 
@@ -77,15 +77,13 @@ def say(settings: Settings, item: Mapping[str, Any], patience_s: float) -> Itera
         KafkaError, SecurityError: the cluster does not answer, or does not let this client in.
         TopicError: VAGT_PARTITIONS is not what the cluster has: it would not be said everywhere.
     """
-    check_partitions(settings)
+    records = list(everywhere(settings, [item]))
     parts = [TopicPartition(settings.topic(AUDIT), number) for number in range(settings.partitions)]
     reader = kafka.reader(settings, isolation_level="read_committed")
     try:
         reader.assign(parts)
         for part, end in reader.end_offsets(parts).items():
             reader.seek(part, end)
-        value = orjson.dumps(item)
-        records = [Outgoing(settings.topic(EVENTS), CONTROL_KEY, value, part.partition) for part in parts]
         waits = dict(enumerate(write_all(settings, records)))
         deadline = time.monotonic() + patience_s
         while waits and time.monotonic() < deadline:
