@@ -25,7 +25,7 @@ from hdrh.histogram import HdrHistogram
 
 from features.instants import render
 from load_tests import machine, service, stage
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, Out
 from load_tests.outcome import histogram
 from load_tests.overload import resident_mib
 from load_tests.service import ServiceError
@@ -64,7 +64,7 @@ def board(
     rate: Annotated[float, typer.Option(min=0.1, help="Changes a second, in all.")] = 10.0,
     seconds: Annotated[int, typer.Option(min=1, help="For how long.")] = 60,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure many open boards on one process."""
     with stage.command(bootstrap) as (settings, console):

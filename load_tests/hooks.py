@@ -7,7 +7,6 @@ The time of a call runs from the instant at which it is due. The echo is the boa
 import asyncio
 import time
 import uuid
-from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import aiohttp
@@ -22,7 +21,7 @@ from load_tests import machine, service, stage
 from load_tests.board import alert_of, bed_name, change, fill, ready, served
 from load_tests.board import send as put
 from load_tests.child import Child
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, Out
 from load_tests.outcome import histogram, milliseconds
 from streams import kafka
 from streams.board.cards import SERVICES
@@ -49,7 +48,7 @@ def hooks(
     rate: Annotated[float, typer.Option(min=0.1, max=90, help="Calls a second; one address may 100.")] = 50,
     seconds: Annotated[int, typer.Option(min=1, help="For each kind of call.")] = 30,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure how soon calls of CDS Hooks are answered. 1: an answer is none, or has not the card of its patient."""
     with stage.command(bootstrap) as (settings, console):

@@ -18,6 +18,9 @@ Bootstrap = Annotated[
     str | None, typer.Option(envvar="VAGT_KAFKA_BOOTSTRAP", help="A Kafka that runs. [default: one of its own]")
 ]
 
+#: The option of every command that can write its figures.
+Out = Annotated[Path | None, typer.Option(help="Where a JSON file goes.")]
+
 
 @contextmanager
 def one_node(bootstrap: str | None, folder: Path, console: Console) -> Iterator[str]:

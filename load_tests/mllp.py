@@ -23,7 +23,7 @@ import typer
 from hl7.client import MLLPClient
 
 from load_tests import machine, stage
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, Out
 from load_tests.outcome import histogram
 from streams import topics
 from streams.broker import free_port
@@ -81,7 +81,7 @@ def mllp(
     seconds: Annotated[int, typer.Option(min=1, help="For how long a listener listens, in all.")] = 60,
     kills: Annotated[int, typer.Option(min=0, help="kill -9 of the listener.")] = 5,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Send messages, kill the listener between, and compare what was acknowledged with what is in Kafka."""
     with stage.command(bootstrap) as (settings, console):

@@ -34,6 +34,7 @@ from rich.table import Table
 
 from features.instants import HOUR, parse, render
 from load_tests import machine, service
+from load_tests.kafka import Out
 from load_tests.patients import observation
 from load_tests.service import ServiceError
 from streams.broker import Broker, free_port
@@ -256,7 +257,7 @@ def overload(
     rate: Annotated[float, typer.Option(min=1, help="Records a second beside the hot key's as many.")] = 40.0,
     seconds: Annotated[int, typer.Option(min=1, help="How long the hot key is hot.")] = 60,
     large: Annotated[int, typer.Option(min=1, help="Records of 1 MiB.")] = 2_000,
-    out: Annotated[Path | None, typer.Option(help="The JSON file to write.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure the worker's memory, its speed and the others' waiting under overload."""
     work: dict[str, tuple[Any, ...]] = {

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Annotated, Final
 
@@ -24,7 +23,7 @@ from aiokafka import TopicPartition
 from features.catalogue import catalogue
 from features.record import Record, encode
 from load_tests import machine, service, stage
-from load_tests.kafka import Bootstrap, ends
+from load_tests.kafka import Bootstrap, Out, ends
 from load_tests.overload import MIB, resident_mib
 from load_tests.patients import LABOURED, RESPIRATION, history, observation
 from load_tests.service import ServiceError
@@ -54,7 +53,7 @@ def restart(
     patients: Annotated[int, typer.Option(min=1, help="Patients with 54 observations each.")] = 50_000,
     active: Annotated[int, typer.Option(min=1, help="Patients for whom an observation comes then.")] = 5_000,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure a worker's start with many patients, from the changelog and from its disk, and their memory."""
     with stage.command(bootstrap) as (settings, console):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -24,7 +23,7 @@ from rich.text import Text
 
 from load_tests import machine, service, stage
 from load_tests.child import SPAWN, Child
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, Out
 from load_tests.service import ServiceError
 from load_tests.silence import Answer, first_answers, longest
 from load_tests.torture.crew import Crew
@@ -60,7 +59,7 @@ def rolling(
     rate: Annotated[float, typer.Option(min=1, help="Records a second on average, beside four probes.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Of the events; the same seed plans the same.")] = 1,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Restart three workers one after the other, twice, under load.
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import count, islice
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
@@ -24,7 +23,7 @@ from features.instants import render
 from load_tests import machine, service, stage
 from load_tests.board import bed_name, change, fill, ready, send, served
 from load_tests.chromium import options
-from load_tests.kafka import Bootstrap
+from load_tests.kafka import Bootstrap, Out
 from load_tests.outcome import histogram
 from streams import kafka
 from streams.settings import Settings
@@ -78,7 +77,7 @@ def sight(
     rate: Annotated[float, typer.Option(min=0.1, help="Its changes a second, in all.")] = 10.0,
     seconds: Annotated[int, typer.Option(min=1, help="For how long.")] = 60,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure what a nurse waits for."""
     with stage.command(bootstrap) as (settings, console):

@@ -25,7 +25,7 @@ from features.instants import parse
 from load_tests import machine, service, stage
 from load_tests.child import Child
 from load_tests.generator import generate
-from load_tests.kafka import Bootstrap, ends
+from load_tests.kafka import Bootstrap, Out, ends
 from load_tests.patients import watched
 from load_tests.plan import SECOND, Load, Planned, Target, plan
 from models import signing
@@ -76,7 +76,7 @@ def switching(
     seconds: Annotated[int, typer.Option(min=5, help="Seconds for which events flow.")] = 90,
     patients: Annotated[int, typer.Option(min=1, help="Patients of the run.")] = 500,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="Where a JSON file goes.")] = None,
+    out: Out = None,
 ) -> None:
     """Change which models speak under load, and count what was lost and who scored.
 

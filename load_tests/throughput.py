@@ -26,7 +26,7 @@ from load_tests import machine, service
 from load_tests.channels import Channels, patient
 from load_tests.child import SPAWN, Child, ChildError
 from load_tests.echo import echo
-from load_tests.kafka import Bootstrap, ends, one_node
+from load_tests.kafka import Bootstrap, Out, ends, one_node
 from load_tests.patients import Measure, observation, watched
 from load_tests.plan import Load
 from load_tests.quix import engine
@@ -65,7 +65,7 @@ def throughput(
     runs: Annotated[int, typer.Option(min=1, help="So many times; the median counts.")] = 1,
     quix: Annotated[bool, typer.Option("--quix", help="Measure the job in Quix Streams too.")] = False,
     bootstrap: Bootstrap = None,
-    out: Annotated[Path | None, typer.Option(help="The JSON file to write.")] = None,
+    out: Out = None,
 ) -> None:
     """Measure how many observations a second one worker carries, beside a bare echo."""
     try:
