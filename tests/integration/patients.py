@@ -1,6 +1,7 @@
 """Made-up patients, the same for a seed: vital signs that worsen and mend, corrections, repeats, late results."""
 
 import random
+import time
 from typing import Any
 
 from features.instants import HOUR, MINUTE, render
@@ -49,6 +50,12 @@ def admission(patient: str, at: int = START) -> dict[str, Any]:
         "birthDate": "1951-05-02",
         "sex": "female",
     }
+
+
+def admitted_now(patient: str) -> dict[str, Any]:
+    """An admission of this instant to an ordinary ward, M2, for deployments that are live."""
+    fields = {"id": f"{patient}-in", "ward": "M2", "unitType": "ward"}
+    return admission(patient, time.time_ns() // 1_000_000) | fields
 
 
 def ward(patients: int, hours: int, seed: int = 1) -> list[tuple[str, Any]]:

@@ -8,12 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from features.instants import render
 from streams.records import audited, events
 from streams.rejudge import Span, compare
 from streams.terms import Terms
 from tests.endpoint import said, serving
-from tests.integration.patients import LOINC, observation
+from tests.integration.patients import LOINC, admitted_now, observation
 from tests.integration.service import PARTITIONS, Service, running
 from tests.plugins import manifest, new_shelf, put
 
@@ -28,12 +27,6 @@ def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Service]
     own = {"VAGT_MODELS": str(tmp_path / "models"), "VAGT_MODEL_KEYS": str(tmp_path / "keys")}
     with running(Service(broker, topic_prefix, folder, live=True, environment=own)) as service:
         yield service
-
-
-def admission(patient: str) -> dict[str, Any]:
-    at = render(time.time_ns() // 1_000_000)
-    common = {"type": "encounter", "id": f"{patient}-in", "action": "admit", "patient": patient, "at": at, "issued": at}
-    return {**common, "ward": "M2", "unitType": "ward", "birthDate": "1951-05-02"}
 
 
 def lactate(patient: str, value: float) -> dict[str, Any]:
@@ -62,7 +55,7 @@ def test_plug_ins_here_and_elsewhere_score_beside_ours_and_the_log_repeats_witho
             runtime = {"type": "http", "url": url, "sha256": "ab" * 32, "deadline_ms": 300}
             put(tmp_path / "models" / name, manifest(name=name, kind=f"{name}-risk", runtime=runtime), key=key)
         service.start()
-        service.send([(patient, admission(patient)) for patient in PATIENTS])
+        service.send([(patient, admitted_now(patient)) for patient in PATIENTS])
         service.send([(patient, lactate(patient, 6.0)) for patient in PATIENTS])
         deadline = time.monotonic() + 120
         while not all({"far-risk", "slow-risk"} <= kinds(service, one).keys() for one in PATIENTS):

@@ -8,14 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
-from features.instants import render
 from streams.kafka import sender
-from tests.integration.patients import observation
+from tests.integration.patients import admitted_now, observation
 from tests.integration.service import PARTITIONS, Service, running
 from tests.plugins import manifest, new_shelf, put
 
@@ -35,12 +33,6 @@ def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Service]
     put(tmp_path / "models" / "2", manifest(version="2.0.0", bands=low), key=key)
     with running(Service(broker, topic_prefix, folder, live=True, environment=own)) as service:
         yield service
-
-
-def admission(patient: str) -> dict[str, Any]:
-    at = render(time.time_ns() // 1_000_000)
-    common = {"type": "encounter", "id": f"{patient}-in", "action": "admit", "patient": patient, "at": at, "issued": at}
-    return {**common, "ward": "M2", "unitType": "ward", "birthDate": "1951-05-02"}
 
 
 @contextmanager
@@ -78,7 +70,7 @@ def say(service: Service, *words: str) -> None:
 @pytest.mark.slow
 @pytest.mark.req("VAGT-MOD-12", "VAGT-MOD-13", "VAGT-MOD-14")
 def test_models_change_under_flow_and_a_crash_with_nothing_lost_or_scored_by_two_live_ones(service: Service) -> None:
-    service.send([(patient, admission(patient)) for patient in PATIENTS])
+    service.send([(patient, admitted_now(patient)) for patient in PATIENTS])
     service.start("w1")
     service.start("w2")
     service.settle()
@@ -94,7 +86,7 @@ def test_models_change_under_flow_and_a_crash_with_nothing_lost_or_scored_by_two
     service.settle()
     sent.append("p-late-0")
     late = observation("p-late", sent[-1], time.time_ns() // 1_000_000, value=125.0)
-    service.send([("p-late", admission("p-late")), ("p-late", late)])
+    service.send([("p-late", admitted_now("p-late")), ("p-late", late)])
     service.settle()
     say(service, "stop", "crisis", "--ward", "M2")
     _await_end_of_alerts(service)

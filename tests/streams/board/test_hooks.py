@@ -38,17 +38,6 @@ CALL: dict[str, Any] = {
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-
-    async def saw(_: object, *what: Any) -> None:
-        found.append(what)
-
-    monkeypatch.setattr("streams.board.access.Access.saw", saw)
-    return found
-
-
-@pytest.fixture
 def given_answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
@@ -76,7 +65,7 @@ def board() -> Board:
 
 
 @pytest.fixture
-def client(board: Board, seen: object) -> Iterator[TestClient]:
+def client(board: Board, views: object) -> Iterator[TestClient]:
     client = TestClient(board.app, base_url="http://127.0.0.1:8080")
     yield client
     client.close()
@@ -106,7 +95,7 @@ def test_the_discovery_names_both_services_and_asks_for_the_patient(client):
     assert all(one["description"] and one["prefetch"]["patient"].startswith("Patient/") for one in services)
 
 
-def test_a_call_of_the_sandbox_is_answered_with_what_speaks_the_gravest_first(client, seen):
+def test_a_call_of_the_sandbox_is_answered_with_what_speaks_the_gravest_first(client, views):
     first, second = cards(client)
     assert (first["uuid"], first["indicator"]) == (str(uuid.UUID(AKI)), "critical")
     assert (second["uuid"], second["indicator"]) == (str(uuid.UUID(INFECTION)), "warning")
@@ -114,7 +103,7 @@ def test_a_call_of_the_sandbox_is_answered_with_what_speaks_the_gravest_first(cl
     assert [one["label"] for one in second["suggestions"]] == ["Jeg tager den"]
     assert second["overrideReasons"][0]["code"] == "already-treated"
     assert "Laktat 3,1 mmol/L" in second["detail"]
-    assert seen == [("Practitioner/COREPRACTITIONER1", "ehr", "vagt-patient-view", [CPR])]
+    assert views == [("Practitioner/COREPRACTITIONER1", "ehr", "vagt-patient-view", [CPR])]
 
 
 @pytest.mark.req("VAGT-OUT-02")

@@ -24,6 +24,7 @@ from streams.board.roles import OPEN, RIGHTS, role_of
 from streams.board.viewer import Viewer
 from streams.board.web import Board
 from streams.settings import ROLES, Settings
+from tests.streams.board.conftest import Views
 from tests.streams.board.provider import CLIENT, KEY_ID, Provider, came_back, log_in, provider
 from tests.streams.board.told import alert, shown
 
@@ -47,20 +48,6 @@ def idp(running: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr("streams.board.provider._TIMEOUT_S", 300.0)
     running.spoil, running.sign, running.metadata = lambda _: None, None, {}
     return running
-
-
-Views = list[tuple[str, str, str, list[str]]]
-
-
-@pytest.fixture
-def views(monkeypatch: pytest.MonkeyPatch) -> Views:
-    found: Views = []
-
-    async def saw(_: Any, *view: Any) -> None:
-        found.append(view)
-
-    monkeypatch.setattr("streams.board.access.Access.saw", saw)
-    return found
 
 
 @pytest.fixture

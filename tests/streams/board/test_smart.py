@@ -48,17 +48,6 @@ def epj(running: Ehr, monkeypatch: pytest.MonkeyPatch) -> Ehr:
 
 
 @pytest.fixture
-def views(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-
-    async def saw(_: object, *view: Any) -> None:
-        found.append(view)
-
-    monkeypatch.setattr("streams.board.access.Access.saw", saw)
-    return found
-
-
-@pytest.fixture
 def log() -> Iterator[list[MutableMapping[str, Any]]]:
     with capture_logs() as found:
         yield found
