@@ -37,6 +37,10 @@ class Drift(NamedTuple):
     psi: float
     evidence: float
 
+    def share(self, limits: Limits) -> float:
+        """How far it is on the way to what is told: from 1 on it is both large and no chance."""
+        return min(self.psi / limits.drift.index, self.evidence / limits.drift.evidence)
+
 
 class Distribution(msgspec.Struct):
     """One value of each patient, learnt day by day, then frozen."""

@@ -75,7 +75,7 @@ def judged_streams(state: State, limits: Limits, ways: Ways, end: int) -> Judged
             if _explains(state, stream):
                 continue
             found = drift(one.usual, settled.values)
-            share = min(found.psi / limits.drift.index, found.evidence / limits.drift.evidence)
+            share = found.share(limits)
             if share >= 1:
                 drifting[stream.ward][analyte] = Found(end, {"psi": found.psi, "patients": len(settled.patients)})
             if share >= 0.5:

@@ -12,7 +12,7 @@ import msgspec
 
 from features.instants import DAY
 from models.monitor.limits import Limits
-from models.monitor.statistics import quantile
+from models.monitor.statistics import both_ways, quantile
 
 _HUNDREDTHS: Final = tuple(number / 100 for number in range(1, 100))
 _NORMAL: Final = NormalDist()
@@ -31,8 +31,8 @@ class Newcomers(msgspec.Struct):
     def hear(self, at: int, value: float, limits: Limits) -> None:
         """Another patient came.
 
-        The sums are of log-likelihood ratios for normal scores that are higher, or lower, by ``shift``. Source: Page,
-        Biometrika 1954;41:100-115; normal scores: Van der Waerden, 1952.
+        The sums are of log-likelihood ratios for normal scores that are higher, or lower, by ``shift``. Source of these
+        scores: Van der Waerden, 1952.
         """
         if self.usual is None:
             self.values.append(value)
@@ -41,10 +41,9 @@ class Newcomers(msgspec.Struct):
                 ordered = sorted(self.values)
                 self.usual, self.values = tuple(quantile(ordered, share) for share in _HUNDREDTHS), []
             return
-        if self.up == self.down == 0:
-            self.since = at
         rank = (bisect_left(self.usual, value) + bisect_right(self.usual, value) + 1) / 2
         score, shift = _NORMAL.inv_cdf(rank / (len(self.usual) + 1)), limits.newcomers.shift
-        most = 2 * limits.newcomers.sum  # what a change that lasts would add further would only hide its end
-        self.up = min(most, max(0.0, self.up + shift * (score - shift / 2)))
-        self.down = min(most, max(0.0, self.down - shift * (score + shift / 2)))
+        higher, lower = shift * (score - shift / 2), -(shift * (score + shift / 2))
+        self.up, self.down, self.since = both_ways(
+            (self.up, self.down, self.since), higher, lower, at, 2 * limits.newcomers.sum
+        )

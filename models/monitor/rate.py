@@ -6,7 +6,7 @@ import msgspec
 
 from features.instants import DAY, HOUR
 from models.monitor.limits import Limits
-from models.monitor.statistics import tilt
+from models.monitor.statistics import both_ways, tilt
 
 #: What lies within one block of hours counts as one when it is learnt how much a rate varies by itself.
 _BLOCK_H = 6
@@ -67,11 +67,6 @@ def summed(
     dispersion: float = 1.0,
 ) -> tuple[float, float, int]:
     """The two CUSUMs after more occasions, and since when one of them is above 0."""
-    up, down, since = sums
     odds = limits.rate.odds
-    if up == down == 0:
-        since = at
-    most = 2 * limits.rate.sum  # what a change that lasts would add further would only hide its end
-    up = min(most, max(0.0, up + tilt(*heard, share, odds) / dispersion))
-    down = min(most, max(0.0, down + tilt(*heard, share, 1 / odds) / dispersion))
-    return up, down, since
+    higher, lower = (tilt(*heard, share, one) / dispersion for one in (odds, 1 / odds))
+    return both_ways(sums, higher, lower, at, 2 * limits.rate.sum)

@@ -33,7 +33,7 @@ def judged_spreads(state: State, limits: Limits, end: int) -> Judged:
             if len(points) < limits.learning.patients or (ward and About("scores", kind) in state.notices.open):
                 continue
             found = drift(one.usual, [point.value for _, point in points])
-            share = min(found.psi / limits.drift.index, found.evidence / limits.drift.evidence)
+            share = found.share(limits)
             told = Found(end, {"psi": found.psi, "patients": len(points)})
             yield About("scores", kind, ward=ward), {kind: told} if share >= 1 else {}, share >= 0.5
 

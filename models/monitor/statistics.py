@@ -50,6 +50,20 @@ def tilt(events: float, occasions: float, share: float, odds: float) -> float:
     return events * log(odds) - occasions * log(1 - share + odds * share)
 
 
+def both_ways(
+    sums: tuple[float, float, int], higher: float, lower: float, at: int, most: float
+) -> tuple[float, float, int]:
+    """Two CUSUMs, each after its log-likelihood ratio, and since when (ms) one of them is above 0.
+
+    None goes beyond ``most``: what a change that lasts would add further would only hide its end. Source: Page,
+    Biometrika 1954;41:100-115.
+    """
+    up, down, since = sums
+    if up == down == 0:
+        since = at
+    return min(most, max(0.0, up + higher)), min(most, max(0.0, down + lower)), since
+
+
 def middle(changes: Collection[float]) -> tuple[float, float]:
     """The median of changes and their standard deviation by the median absolute one: few extremes do not matter."""
     centre = median(changes)
