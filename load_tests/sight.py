@@ -29,21 +29,25 @@ from streams import kafka
 from streams.settings import Settings
 from streams.topics import ALERTS, EVENTS
 
-_PATIENCE_MS: Final = 30_000
+_PATIENCE_S: Final = 30.0
 _WARM_UP: Final = 5
 _SLOWED: Final = 4
+_LONG_MS: Final = 50.0
 _TASKS: Final = "disabled-by-default-devtools.timeline"
 #: A page that was opened draws itself first.
 _SETTLE_S: Final = 5.0
-#: Notes at which instant (ms) a patient's line was first painted as critical, by what the line calls the patient.
+#: Waits for the first frame in which a patient's line is critical, by what the line calls the patient, and tells its
+#: instant (ms). Whoever asked again and again instead would have the page draw all the time.
 _EYES: Final = """
-window.seen = {};
-window.tasks = [];
-new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({duration}) => duration)))
-  .observe({type: "longtask", buffered: true});
+const seen = {}, waiting = {};
+window.sees = (who) => new Promise((told) => who in seen ? told(seen[who]) : waiting[who] = told);
 document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => requestAnimationFrame(() => {
-  for (const row of document.querySelectorAll("#rows > [data-band=critical]"))
-    seen[row.querySelector("[data-f=who]").textContent] ??= performance.timeOrigin + performance.now();
+  for (const row of document.querySelectorAll("#rows > [data-band=critical]")) {
+    const who = row.querySelector("[data-f=who]").textContent;
+    if (who in seen) continue;
+    seen[who] = performance.timeOrigin + performance.now();
+    waiting[who]?.(seen[who]);
+  }
 })).observe(document.querySelector("#rows"), {attributes: true, childList: true, subtree: true}));
 """
 
@@ -62,6 +66,7 @@ class Flags:
 class Smoothness:
     """The tasks of a page with the processor slowed so much: how many took over 50 ms, and the longest (ms).
 
+    All that the page's main thread did counts, the browser's own tasks too, of which a page is told nothing.
     ``busy`` is the longest by the processor time that it had (ms), which a busy machine does not stretch.
     """
 
@@ -116,9 +121,10 @@ async def _flags(settings: Settings, wanted: int) -> Flags:
             for number, patient in enumerate(patients):
                 made = time.time_ns() / 1e6
                 await send(settings, producer, EVENTS, patient, _potassium(patient))
-                seen = await page.wait_for_function("who => seen[who]", arg=patient, timeout=_PATIENCE_MS)
+                async with asyncio.timeout(_PATIENCE_S):
+                    seen = await page.evaluate("who => sees(who)", patient)
                 if number >= _WARM_UP:
-                    delays.record_value(round(1000 * (await seen.json_value() - made)))
+                    delays.record_value(round(1000 * (seen - made)))
         await browser.close()
     return Flags(delays.get_total_count(), *_ms(delays))
 
@@ -136,12 +142,9 @@ async def _smooth(settings: Settings, beds: int, rate: float, seconds: int) -> l
                 session = await page.context.new_cdp_session(page)
                 await session.send("Emulation.setCPUThrottlingRate", {"rate": slowed})
                 await asyncio.sleep(_SETTLE_S)
-                await page.evaluate("tasks.length = 0")
                 await browser.start_tracing(page=page, categories=[_TASKS])
                 await _change(settings, producer, islice(changes, round(rate * seconds)), beds, rate)
-                tasks: list[float] = await page.evaluate("tasks")
-                busy = _busy(await browser.stop_tracing())
-                found.append(Smoothness(slowed, len(tasks), max(tasks, default=0.0), busy))
+                found.append(_tasks(slowed, await browser.stop_tracing()))
                 await page.context.close()
         await browser.close()
     return found
@@ -165,12 +168,14 @@ async def _open(browser: Browser, port: int) -> Page:
     return page
 
 
-def _busy(trace: bytes) -> float:
-    """The most processor time (ms) that a task of a page's main thread had."""
+def _tasks(slowed: int, trace: bytes) -> Smoothness:
+    """What the main threads of all pages did."""
     events = orjson.loads(trace)["traceEvents"]
     mains = {(one["pid"], one["tid"]) for one in events if one.get("args", {}).get("name") == "CrRendererMain"}
-    tasks = (one for one in events if one["name"] == "RunTask" and (one["pid"], one["tid"]) in mains)
-    return max((one.get("tdur", 0) / 1000 for one in tasks), default=0.0)
+    tasks = [one for one in events if one["name"] == "RunTask" and (one["pid"], one["tid"]) in mains]
+    lasted = [one.get("dur", 0) / 1000 for one in tasks]
+    busy = max((one.get("tdur", 0) / 1000 for one in tasks), default=0.0)
+    return Smoothness(slowed, sum(one > _LONG_MS for one in lasted), max(lasted, default=0.0), busy)
 
 
 def _admission(patient: str) -> bytes:

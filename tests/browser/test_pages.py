@@ -156,6 +156,40 @@ def test_what_somebody_did_goes_along_with_taking_it_in_one_tap(page, address):
     assert "ringet til lægen" in body
 
 
+_FIELDS = "#rows :is(select, input:not([type=hidden]))"
+
+
+def test_a_browser_finds_no_field_to_fill_in_a_line_until_its_menu_is_opened(page, address):
+    open_page(page, address, "ward")
+    row = page.locator("#rows > li", has_text="Kalium 7,1")
+    expect(page.locator(_FIELDS)).to_have_count(0)
+    row.locator("summary").click()
+    expect(row.get_by_label("Afvis, fordi")).to_be_visible()
+    row.get_by_label("Note (kan udelades)").fill("ringet op")
+    page.keyboard.press("Escape")
+    expect(page.locator(_FIELDS)).to_have_count(0)
+    row.locator("[data-home]").focus()
+    page.keyboard.press("d")
+    assert page.evaluate("document.activeElement.name") == "reason"
+    expect(row.get_by_label("Note (kan udelades)")).to_have_value("ringet op")
+
+
+def test_the_answers_of_a_line_that_came_later_name_its_patient_and_alert(page, ward):
+    told, address = ward
+    open_page(page, address, "ward")
+    known = told.board.house.patients[BENT]
+    row = page.locator("#rows > li", has_text="Kalium 7,1")
+    handle = row.get_attribute("data-handle")
+    told.later(told.board.house.hear_now, BENT, None)
+    expect(row).to_have_count(0, timeout=15_000)
+    told.later(told.board.house.hear_now, BENT, known)
+    expect(row).to_have_count(1)
+    row.locator("summary").click()
+    carried = row.locator(".menu form").first.evaluate("form => Object.fromEntries(new FormData(form))")
+    assert carried["handle"] == handle
+    assert carried["alert"] in {one.id for one in known.alerts}
+
+
 # --------------------------------------------------------------------------------------------------- the rules
 
 

@@ -1,5 +1,6 @@
 /** Single keys for those who never touch the mouse. They can be switched off in the help. */
 
+import { unfold } from "./menu";
 import { element } from "./page";
 import { recall, remember } from "./store";
 
@@ -27,7 +28,8 @@ function step(by: number): void {
 
 function menu(field: string): void {
   const row = here();
-  row?.querySelector("details")?.setAttribute("open", "");
+  const details = row?.querySelector("details");
+  if (details) unfold(details);
   row?.querySelector<HTMLElement>(`[name=${field}]`)?.focus();
 }
 

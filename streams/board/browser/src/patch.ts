@@ -2,6 +2,7 @@
 
 import { arrived, refresh, silence } from "./answer";
 import { distance, now } from "./clock";
+import { fold } from "./menu";
 import { element, word } from "./page";
 import type { Row } from "./row";
 import { markOf, type Mark } from "./seen";
@@ -17,6 +18,7 @@ export class RowView {
   #texts = new Map<string, HTMLElement>();
   #wraps = new Map<string, HTMLElement>();
   #times = new Map<string, HTMLElement>();
+  #menu: HTMLElement | null;
 
   /** Of a row that the server wrote, or of a new one. */
   constructor(item?: HTMLElement) {
@@ -24,6 +26,9 @@ export class RowView {
     for (const part of this.item.querySelectorAll<HTMLElement>("[data-f]")) this.#texts.set(part.dataset["f"] ?? "", part);
     for (const part of this.item.querySelectorAll<HTMLElement>("[data-with]")) this.#wraps.set(part.dataset["with"] ?? "", part);
     for (const part of this.item.querySelectorAll<HTMLElement>("[data-t]")) this.#times.set(part.dataset["t"] ?? "", part);
+    const details = this.item.querySelector<HTMLDetailsElement>(".answers details");
+    this.#menu = details?.querySelector<HTMLElement>(".menu") ?? null;
+    if (details && this.#menu) fold(details, this.#menu);
   }
 
   get home(): HTMLElement | null {
@@ -80,12 +85,18 @@ export class RowView {
 
   #name(handle: string): void {
     this.item.dataset["handle"] = handle;
-    for (const input of this.item.querySelectorAll<HTMLInputElement>("input[name=handle]")) input.value = handle;
+    for (const input of this.#fields("handle")) input.value = handle;
     const home = this.item.querySelector<HTMLAnchorElement>("a[data-home]");
     if (!home) return;
     home.href = `/patient/${encodeURIComponent(handle)}`;
     home.id = `who-${handle}`;
     for (const part of this.item.querySelectorAll("[aria-describedby]")) part.setAttribute("aria-describedby", home.id);
+  }
+
+  /** The inputs of this name in all forms, those of the menu too. */
+  #fields(name: string): HTMLInputElement[] {
+    const parts = this.#menu ? [this.item, this.#menu] : [this.item];
+    return parts.flatMap((part) => [...part.querySelectorAll<HTMLInputElement>(`input[name=${name}]`)]);
   }
 
   #answers(row: Row): void {
@@ -99,10 +110,10 @@ export class RowView {
       this.item.dataset["sequence"] = String(alert.sequence);
       silence(this.item);
     }
-    for (const input of fields.querySelectorAll<HTMLInputElement>("input[name=alert]")) if (input.value !== alert.id) input.value = alert.id;
+    for (const input of this.#fields("alert")) if (input.value !== alert.id) input.value = alert.id;
     const take = fields.querySelector<HTMLElement>("form.take");
-    const reopen = fields.querySelector<HTMLElement>("form.reopen");
-    const did = fields.querySelector<HTMLInputElement>("form.did input[name=action]");
+    const reopen = this.#menu?.querySelector<HTMLElement>("form.reopen");
+    const did = this.#menu?.querySelector<HTMLInputElement>("form.did input[name=action]");
     if (take) take.hidden = alert.state === "acknowledged";
     if (did) did.value = alert.state === "acknowledged" ? "comment" : "acknowledge";
     if (reopen) reopen.hidden = !REOPENED_FROM.includes(alert.state);
