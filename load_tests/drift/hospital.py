@@ -23,6 +23,9 @@ MODEL: Final = "made-up-risk"
 #: What the service refuses never reaches a model.
 _PLAUSIBLE: Final = {"temperature": 45.0}
 _LEFT_OUT: Final = 0.06
+#: How often a patient has a specimen taken by day, besides rounds. With it a patient has two a day, and a third of them
+#: come from the laboratory between 9 and 17 o'clock; in the MIMIC-IV demo (ODbL 1.0) 2.4 and 36 %.
+_BY_DAY: Final = 0.75
 _ROUNDS: Final = (6.5, 12.0, 17.5, 22.0)
 _LABORATORY, _GAS, _BEDSIDE, _MONITORS = "LAB", "ABL", "EPJ", "MON"
 
@@ -144,6 +147,9 @@ class _Stay:
                 taken = day * DAY + int((hour + self.chance.uniform(-0.5, 1.5)) * HOUR)
                 if taken < self.leaves:
                     yield taken
+            ordered = day * DAY + int(self.chance.uniform(8.5, 19) * HOUR)
+            if self.chance.random() < _BY_DAY and ordered < self.leaves:
+                yield ordered
             day += 1
 
     def _measured(self, signs: dict[str, Sign], source: str, taken: int, issued: int) -> Iterator[Value]:

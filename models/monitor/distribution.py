@@ -7,22 +7,22 @@ from typing import NamedTuple
 import msgspec
 
 from models.monitor.limits import Limits
-from models.monitor.statistics import evidence, histogram, middle, psi, quantile
+from models.monitor.statistics import effective, evidence, histogram, middle, psi, quantile
 
 _TENTHS = tuple(number / 10 for number in range(1, 10))
 _RANGE = (0.005, 0.995)
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """What was learnt: bins by tenths and what lay in them, of how many patients; where 99 of 100 lay."""
+    """What was learnt: bins by tenths and what lay in them, to how many patients that amounts; where 99 of 100 lay."""
 
     edges: tuple[float, ...]
     counts: tuple[float, ...]
-    patients: int
+    patients: float
     median: float
     low: float
     high: float
-    #: The patients' own change in a day, as the median of logarithms, and its standard deviation.
+    #: The patients' own change in a day, as the trimmed mean of logarithms, and the deviation of its error.
     change: float
     spread: float
 
@@ -47,7 +47,8 @@ class Distribution(msgspec.Struct):
 
     hours: int = 0
     values: list[float] = []
-    patients: set[str] = set()
+    #: On how many days each patient was there.
+    days: dict[str, int] = {}
     changes: list[float] = []
     usual: Usual | None = None
 
@@ -59,21 +60,23 @@ class Distribution(msgspec.Struct):
     def learn(self, values: Sequence[tuple[str, float]], changes: Collection[float], limits: Limits) -> None:
         """A day has passed, and these are the patients' values and changes at its end."""
         self.values += [value for _, value in values]
-        self.patients |= {patient for patient, _ in values}
+        for patient, _ in values:
+            self.days[patient] = self.days.get(patient, 0) + 1
         self.changes += changes
         learning = limits.learning
-        if self.hours >= 24 * learning.days and len(self.patients) >= learning.patients:
+        if self.hours >= 24 * learning.days and len(self.days) >= learning.patients:
             self._freeze()
 
     def _freeze(self) -> None:
         ordered = sorted(self.values)
         edges = tuple(sorted({quantile(ordered, share) for share in _TENTHS} - {ordered[-1]}))
-        weight = len(self.patients) / len(ordered)  # a patient of three days teaches no more than one of a day
+        patients = effective(self.days.values())  # who is there on many days teaches less than as many patients
+        weight = patients / len(ordered)
         low, high = (quantile(ordered, share) for share in _RANGE)
         change, spread = middle(self.changes) if self.changes else (0.0, 0.0)
         counts = tuple(count * weight for count in histogram(edges, ordered))
-        self.usual = Usual(edges, counts, len(self.patients), quantile(ordered, 0.5), low, high, change, spread)
-        self.values, self.patients, self.changes = [], set(), []
+        self.usual = Usual(edges, counts, patients, quantile(ordered, 0.5), low, high, change, spread)
+        self.values, self.days, self.changes = [], {}, []
 
 
 def drift(usual: Usual, values: Sequence[float]) -> Drift:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp, log
+from math import exp, log, sqrt
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
@@ -13,8 +13,8 @@ from models.monitor.limits import Limits
 from models.monitor.notices import EVERYWHERE, About, Found
 from models.monitor.rate import Rate
 from models.monitor.state import Point, State, day_before
-from models.monitor.statistics import median_error, middle
-from models.monitor.units import Guess, Ways, recognised
+from models.monitor.statistics import middle
+from models.monitor.units import Guess, Ways, factor, recognised
 
 #: In place of an analyte: all that a source sends.
 ANY: Final = "any"
@@ -126,17 +126,30 @@ def _units(state: State, limits: Limits, ways: Ways, usual: Usual, stream: Strea
     recent: dict[str, list[Point]] = defaultdict(list)
     for _, points in stream.recent(end - limits.unit.hours * HOUR).patients:
         recent[points[-1].ward].append(points[-1])
-    outside = {ward: [one for one in points if usual.outside(one.value)] for ward, points in recent.items()}
+    outside = {
+        ward: [one for one in points if usual.outside(one.value) and _unusual(state, stream, one)]
+        for ward, points in recent.items()
+    }
     off = sum(len(outside[ward]) >= limits.unit.outside * len(points) for ward, points in recent.items())
     values = [point.value for points in outside.values() for point in points]
     number = sum(map(len, recent.values()))
     over = {}
-    if number >= limits.unit.patients and len(values) >= limits.unit.outside * number and 2 * off > len(recent):
-        figures = {"share": len(values) / number, "patients": number, "median": median(values)}
-        since = min(point.at for points in outside.values() for point in points)
-        over[stream.analyte] = Found(since, figures, recognised(usual, values, ways.get(stream.analyte, {})))
+    enough = max(limits.unit.patients, limits.unit.outside * number)
+    if len(values) >= enough and 2 * off > len(recent):
+        guess = recognised(usual, values, ways.get(stream.analyte, {}))
+        # Between rounds only the ill are measured: a few of them are no other unit where none explains them.
+        if guess is not None or number >= limits.learning.patients:
+            figures = {"share": len(values) / number, "patients": number, "median": median(values)}
+            since = min(point.at for points in outside.values() for point in points)
+            over[stream.analyte] = Found(since, figures, guess or factor(usual, values))
     calm = sum(map(usual.outside, stream.values)) < limits.unit.outside / 2 * len(stream.patients)
     yield _about("unit", stream, stream.ward), over, not calm
+
+
+def _unusual(state: State, stream: Stream, point: Point) -> bool:
+    """Whether a value is outside also where those of its ward lay: that of the ill is not that of all."""
+    own = state.inputs.get((stream.analyte, stream.source, point.ward), Distribution()).usual
+    return own is None or own.outside(point.value)
 
 
 def _step(limits: Limits, usual: Usual, stream: Stream, end: int) -> tuple[About, Mapping[str, Found], bool]:
@@ -146,7 +159,7 @@ def _step(limits: Limits, usual: Usual, stream: Stream, end: int) -> tuple[About
     still = False
     if len(changes) >= limits.learning.patients:
         centre, spread = middle(changes)
-        off, error = centre - usual.change, median_error(max(spread, usual.spread), len(changes))
+        off, error = centre - usual.change, max(spread, usual.spread) / sqrt(len(changes))
         least = max(log(limits.unit.factor), limits.unit.errors * error)
         still = abs(off) >= least / 2
         if abs(off) >= least:

@@ -32,11 +32,15 @@ class Drift(_Lines):
 
 
 class Newcomers(_Lines):
-    """When newcomers differ: how many teach what is usual, the shift that is looked for, and the sum that tells."""
+    """When newcomers differ: how many teach what is usual, the shift that is looked for, and the sum that tells.
+
+    ``errors``: how many standard errors off what was learnt may be.
+    """
 
     patients: Count
     shift: Above
     sum: Above
+    errors: Above
 
 
 class Unit(_Lines):
@@ -51,16 +55,20 @@ class Unit(_Lines):
 
 
 class Rate(_Lines):
-    """When a share has changed: the odds ratio that is looked for, and the sum that tells."""
+    """When a share has changed: the odds ratio that is looked for, and the sum that tells.
+
+    ``errors``: how many standard errors off the share that was learnt may be.
+    """
 
     odds: Factor
     sum: Above
+    errors: Above
 
 
 class Silence(_Lines):
-    """When a source is silent: records that should have come, minutes, and times its own longest silence."""
+    """When a source is silent: how improbable that is, minutes, and times its own longest silence."""
 
-    records: Above
+    nats: Above
     minutes: Count
     longest: Factor
 

@@ -17,7 +17,7 @@ from models.monitor.limits import Limits, limits
 from models.monitor.newcomers import Newcomers
 from models.monitor.notices import About, Found, Notice
 from models.monitor.scores import judged_outcomes, judged_rates, judged_spreads
-from models.monitor.silence import Source
+from models.monitor.silence import QUARTER, Source
 from models.monitor.state import FRESH, Place, Point, State
 from models.monitor.units import Ways
 
@@ -63,7 +63,7 @@ class Monitor:
         state.hours.setdefault(fact.at // HOUR * HOUR, Hour()).hear(fact)
         if isinstance(fact, Value):
             known = state.sources.setdefault(fact.source, Source(fact.at, fact.at))
-            known.hear(fact.at, self.limits)
+            known.hear(fact.at)
         if now is None or now == before:
             return []
         if before is None or now - before >= self.limits.silence.minutes * MINUTE:
@@ -106,6 +106,9 @@ class Monitor:
     def _judge(self, hour: Hour, start: int) -> Iterable[Notice]:
         state, end = self.state, start + HOUR
         self._apply(hour)
+        for quarter, messages in enumerate(hour.messages):
+            for name, source in state.sources.items():
+                source.learn(messages[name], start + quarter * QUARTER, self.limits)
         state.forget(end)
         calm = self.limits.life.calm_hours
         for judged in (

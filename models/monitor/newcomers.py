@@ -5,6 +5,7 @@ before it shows in all who are there.
 """
 
 from bisect import bisect_left, bisect_right
+from math import sqrt
 from statistics import NormalDist
 from typing import Final
 
@@ -24,6 +25,8 @@ class Newcomers(msgspec.Struct):
     first: int
     values: list[float] = []
     usual: tuple[float, ...] | None = None
+    #: The standard error of the usual middle, in standard deviations.
+    error: float = 0.0
     up: float = 0.0
     down: float = 0.0
     since: int = 0
@@ -31,8 +34,8 @@ class Newcomers(msgspec.Struct):
     def hear(self, at: int, value: float, limits: Limits) -> None:
         """Another patient came.
 
-        The sums are of log-likelihood ratios for normal scores that are higher, or lower, by ``shift``. Source of these
-        scores: Van der Waerden, 1952.
+        The sums are of log-likelihood ratios for normal scores that are higher, or lower, by ``shift``, each from where
+        those who taught leave it open that the usual middle lies. Source of these scores: Van der Waerden, 1952.
         """
         if self.usual is None:
             self.values.append(value)
@@ -40,10 +43,12 @@ class Newcomers(msgspec.Struct):
             if at - self.first >= learning.days * DAY and len(self.values) >= limits.newcomers.patients:
                 ordered = sorted(self.values)
                 self.usual, self.values = tuple(quantile(ordered, share) for share in _HUNDREDTHS), []
+                self.error = 1 / sqrt(len(ordered))
             return
         rank = (bisect_left(self.usual, value) + bisect_right(self.usual, value) + 1) / 2
         score, shift = _NORMAL.inv_cdf(rank / (len(self.usual) + 1)), limits.newcomers.shift
-        higher, lower = shift * (score - shift / 2), -(shift * (score + shift / 2))
+        least = shift / 2 + limits.newcomers.errors * self.error
+        higher, lower = shift * (score - least), -(shift * (score + least))
         self.up, self.down, self.since = both_ways(
             (self.up, self.down, self.since), higher, lower, at, 2 * limits.newcomers.sum
         )

@@ -79,7 +79,7 @@ def judged_outcomes(state: State, limits: Limits, cards: Mapping[str, float], en
     for kind, outcomes in sorted(fresh.items()):
         told = state.told.setdefault(kind, Told())
         for score, met in outcomes:
-            told.sums = summed(told.sums, (met, 1), score, end, limits)
+            told.sums = summed(told.sums, (met, 1), (score, score), end, limits)
         told.recent = [*told.recent, *outcomes][-_RECENT:]
         up, down, since = told.sums
         top = max(up, down)

@@ -104,7 +104,7 @@ class State(msgspec.Struct):
         for patients in (*self.values.values(), *self.scores.values()):
             patients.pop(patient, None)  # type: ignore[attr-defined]
         for one in (*self.inputs.values(), *self.spreads.values()):
-            one.patients.discard(patient)
+            one.days.pop(patient, None)
         self.places.pop(patient, None)
         self.ahead.pop(patient, None)
         self.days = {one: day for one, day in self.days.items() if one[1] != patient}

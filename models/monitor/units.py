@@ -43,18 +43,21 @@ def ways(catalogue: Catalogue) -> Ways:
 
 
 def recognised(usual: Usual, values: Sequence[float], known: Mapping[str, Conversion]) -> Guess | None:
-    """What was done to these values, if one thing brings them back to where the usual ones lie."""
+    """The unit or the power of ten that brings these values back to where the usual ones lie, if one does."""
     undone: list[tuple[Guess, list[float]]] = []
     for unit, way in known.items():
         undone.append((Guess("unlabelled", unit), [way.forward(value) for value in values]))
         undone.append((Guess("labelled", unit), [way.back(value) for value in values]))
     undone += [(Guess("factor", f"{one:g}"), [value / one for value in values]) for one in _DECADES]
-    if fitting := [(_off(usual, changed), guess) for guess, changed in undone if _fits(usual, changed)]:
-        return min(fitting)[1]
-    middle = median(values)
-    factor = middle / usual.median if usual.median else 0.0
-    if factor > 0 and _fits(usual, [value / factor for value in values]):
-        return Guess("factor", f"{factor:.3g}")
+    fitting = [(_off(usual, changed), guess) for guess, changed in undone if _fits(usual, changed)]
+    return min(fitting)[1] if fitting else None
+
+
+def factor(usual: Usual, values: Sequence[float]) -> Guess | None:
+    """The factor by which these values are off, if there is one."""
+    by = median(values) / usual.median if usual.median else 0.0
+    if by > 0 and _fits(usual, [value / by for value in values]):
+        return Guess("factor", f"{by:.3g}")
     return None
 
 

@@ -1,7 +1,7 @@
 """Where the watch has come to: its state and the offsets it stands for, in one record of a compacted topic."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -25,6 +25,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     offsets: dict[str, dict[int, int]]
     state: State
+    #: Another number is another way to learn: such a state is not gone on from.
+    learning: Literal[2]
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -72,5 +74,5 @@ class Store:
             (WATCH, notice.model.encode() if notice.model else INPUTS, encode(notice)) for notice in notices
         ]
         async with self._producer.transaction():
-            for topic, key, value in (*sends, (WATCH_STATE, KEY, _encode(Stored(places, state)))):
+            for topic, key, value in (*sends, (WATCH_STATE, KEY, _encode(Stored(places, state, 2)))):
                 await self._producer.send(self._settings.topic(topic), value, key)

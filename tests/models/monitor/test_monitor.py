@@ -11,6 +11,7 @@ from features.instants import DAY, HOUR, MINUTE, parse
 from models.monitor.facts import Alerted, Fact, Scored, Value
 from models.monitor.limits import limits
 from models.monitor.monitor import LATE
+from models.monitor.silence import QUARTER, Source
 from models.monitor.state import decode, encode
 from models.monitor.units import Guess
 from tests.models.monitor.streams import QUICK, START, monitor, said, stream
@@ -54,6 +55,16 @@ def test_a_laboratory_that_is_off_by_decades_is_told_of_all_wards_with_the_facto
     assert [(one.type, one.ward, one.guess) for one in raised] == [("unit", None, Guess("factor", f"{factor:g}"))]
 
 
+@pytest.mark.parametrize(("measured", "raised"), [(14, False), (48, True)])
+def test_a_few_ill_who_alone_are_measured_are_no_other_unit(measured, raised):
+    def ill(one):
+        if one.analyte != "temperature":
+            return one
+        return one._replace(value=one.value * 1.3) if int(one.patient[1:]) < measured else None
+
+    assert ("unit" in {one.type for one in said(stream(HOURS, changed=after(ill)))}) == raised
+
+
 @pytest.mark.req("VAGT-WATCH-01")
 def test_patients_whose_own_potassium_changes_by_a_tenth_are_a_step_and_the_factor_is_said():
     off = after(lambda one: one._replace(value=one.value * 1.1) if one.analyte == "potassium" else one)
@@ -78,6 +89,27 @@ def test_a_source_that_is_silent_while_others_speak_is_told_and_over_when_it_spe
     assert CHANGE + limits().silence.minutes * MINUTE <= parse(raised.at) <= CHANGE + HOUR
     assert (resolved.id, resolved.sequence, resolved.state) == (raised.id, 2, "resolved")
     assert parse(resolved.at) <= CHANGE + HOUR + 10 * MINUTE
+
+
+@pytest.mark.req("VAGT-WATCH-02")
+def test_a_source_that_usually_says_nothing_at_this_hour_is_not_silent():
+    by_night = lambda one: None if one.source == "LAB" and one.at % DAY < 6 * HOUR else one  # noqa: E731
+    assert said(stream(4 * 24, changed=by_night)) == []
+
+
+@pytest.mark.parametrize(("patients", "raised"), [(48, True), (6, False)])
+def test_the_same_silence_is_told_of_a_source_that_speaks_often(patients, raised):
+    silence = lambda one: None if one.source == "LAB" and CHANGE <= one.at < CHANGE + HOUR else one  # noqa: E731
+    assert bool(said(stream(HOURS, patients, silence))) == raised
+
+
+def test_on_a_day_with_fewer_messages_a_longer_silence_is_no_surprise():
+    source = Source(START, START)
+    for quarter in range(3 * 96):
+        source.learn(5 if quarter < 2 * 96 else 1, START + quarter * QUARTER, QUICK)
+    now = START + 3 * DAY
+    assert source.expected(now - HOUR, now) == 20
+    assert source.nats(now - HOUR, now) == 4
 
 
 @pytest.mark.req("VAGT-WATCH-02")
@@ -142,9 +174,9 @@ def evenly(chance, late):
     ],
 )
 def test_scores_abstentions_and_alerts_that_change_are_told_of_the_model(given, abstains, alerts, type_):
-    raised = [one for one in said(scores(HOURS, given, abstains, alerts)) if one.state == "raised"]
+    raised = [one for one in said(scores(HOURS + 24, given, abstains, alerts)) if one.state == "raised"]
     assert {(one.type, one.model) for one in raised} == {(type_, "aki-risk")}
-    assert said(scores(HOURS, given if type_ != "scores" else evenly, abstains[:1] * 2, alerts[:1] * 2)) == []
+    assert said(scores(HOURS + 24, given if type_ != "scores" else evenly, abstains[:1] * 2, alerts[:1] * 2)) == []
 
 
 def outcomes(foretold, card):

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from models.monitor.distribution import Distribution, drift
 from models.monitor.limits import limits
-from models.monitor.statistics import auroc, evidence, histogram, median_error, middle, psi, quantile, tilt
+from models.monitor.statistics import (
+    auroc,
+    effective,
+    evidence,
+    histogram,
+    middle,
+    psi,
+    quantile,
+    shifted,
+    tilt,
+)
 
 counts = st.lists(st.integers(0, 500), min_size=2, max_size=12)
 
@@ -67,8 +77,26 @@ def test_a_step_of_the_cusum_is_the_log_likelihood_ratio_of_the_binomial(events,
 def test_the_middle_of_changes_does_not_mind_a_few_extremes():
     centre, deviation = middle([*np.random.default_rng(9).normal(0.1, 0.2, 2000), *[50.0] * 40])
     assert centre == pytest.approx(0.1, abs=0.02)
-    assert deviation == pytest.approx(0.2, abs=0.02)
-    assert median_error(0.2, 100) == pytest.approx(0.2 * 1.2533 / 10, abs=1e-5)
+    assert deviation == pytest.approx(0.2, abs=0.03)
+
+
+def test_the_middle_of_whole_numbers_knows_its_error():
+    draw = np.random.default_rng(11)
+    found = [middle([round(one) for one in draw.normal(0, 0.7, 60)]) for _ in range(400)]
+    errors = [deviation / sqrt(60) for _, deviation in found]
+    assert np.mean(errors) == pytest.approx(np.std([centre for centre, _ in found]), rel=0.15)
+
+
+@given(st.floats(0.001, 0.999), st.floats(-3, 3))
+def test_a_share_is_shifted_in_its_log_odds(share, logits):
+    other = shifted(share, logits)
+    assert log(other / (1 - other)) == pytest.approx(log(share / (1 - share)) + logits)
+
+
+def test_patients_of_many_days_weigh_less_than_as_many_patients():
+    assert effective([1] * 30) == 30
+    assert effective([3] * 10) == 10
+    assert effective([1] * 20 + [10]) == pytest.approx(900 / 120)
 
 
 def test_discrimination_counts_ties_half_and_knows_its_error():
