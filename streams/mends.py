@@ -19,11 +19,13 @@ plain Faust. When a later Faust has it right, that test fails, and the mend goes
   agent has one.
 - *Each record on its own*: four tasks, a sensor's look and an acknowledgement cost as much as a decision. Here what a
   fetch brought of a partition of ``events`` comes to the agent as one event, a list of records.
+- *A thread for the consumer*: it keeps sending heartbeats while the worker's loop stands, and each fetch waits for the
+  interpreter on the way there and back. Here the consumer is on the worker's loop.
 """
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -34,6 +36,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
+from mode.utils.futures import maybe_async
 
 #: The version whose holes these are; a test fails when another one is installed.
 MENDS = "0.15.3"
@@ -80,7 +83,28 @@ class MendedApp(faust.App):  # type: ignore[misc]
         await super()._on_partitions_revoked(revoked)
 
 
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _Here(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread without a thread: what it does, it does on the worker's loop."""
+
+    wait_for_shutdown = False
+    start = Service.start
+    stop = Service.stop
+    crash = Service.crash
+    set_shutdown = Service.set_shutdown
+    _stopped_set = Service._stopped_set
+    _stop_children = Service._stop_children
+    _stop_futures = Service._stop_futures
+    _stop_exit_stacks = Service._stop_exit_stacks
+
+    async def on_stop(self) -> None:
+        """Leave the group."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call it here and now."""
+        return await maybe_async(fun(*args, **kwargs))
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
@@ -94,8 +118,8 @@ class MendedConsumer(driver.Consumer):  # type: ignore[misc]
         super().__post_init__()
         self._owed: dict[TP, int] = {}
 
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> _Here:
+        return _Here(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 (Faust's own)
         records, active = await super()._wait_next_records(timeout)

@@ -2,7 +2,7 @@
 
 Faust and its Kafka client can stop without an error (issues 175, 640, 523, 532, 549, 306). What a worker says of itself
 is then worth nothing, so the watchdog asks elsewhere: a thread with a Kafka client of its own compares what the log
-holds with what the group has committed, and asks both event loops whether they still turn.
+holds with what the group has committed, and asks the worker's loop whether it still turns.
 
 An orderly end would go through the very parts that hang, and gains nothing: what was not made durable is decided again.
 """
@@ -31,8 +31,8 @@ _LOG = logger(__name__)
 #: Nothing of a partition was made durable for so long although records wait. A member of the group that does not
 #: answer may hold up a rebalance for 60 s, and a request may take 30 s: only what lasts longer is a stall.
 STALL_S: Final = 90.0
-#: A loop did not turn for so long. Decisions take milliseconds; while the worker's loop stands, Kafka's heartbeats,
-#: which come from another thread, keep its partitions for it.
+#: The loop did not turn for so long. Decisions take milliseconds, and without heartbeats the group has long given the
+#: worker's partitions to others.
 STUCK_S: Final = 30.0
 LISTEN_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 5.0
@@ -82,25 +82,30 @@ class Stalls:
         self._since = {}
 
 
-class Loops:
-    """Which event loops have not answered for how long. Answers come from the loops' own threads."""
+class Turns:
+    """For how long an event loop has not answered. Instants are monotonic seconds."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
-        self._asked: dict[str, float] = {}
+        self._asked: float | None = None
         self._listened: float | None = None
 
-    def ask(self, now: float, loops: Mapping[str, asyncio.AbstractEventLoop]) -> list[str]:
-        """Ask each loop for a sign of life; those that owe one for longer than the patience."""
+    def stuck(self, now: float, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ask for a sign of life; whether one has been owed for longer than the patience."""
         if self._listened is not None and now - self._listened > _STOPPED_S:
-            self._asked = {}
+            self._asked = None
         self._listened = now
-        for name, loop in loops.items():
-            if name not in self._asked:
-                self._asked[name] = now
-                with suppress(RuntimeError):  # it was closed just now: the worker stops
-                    loop.call_soon_threadsafe(self._asked.pop, name, None)
-        return [name for name in loops if now - self._asked.get(name, now) > self._patience_s]
+        asked = self._asked  # the answer may come at any instant
+        if asked is not None:
+            return now - asked > self._patience_s
+        self._asked = now
+        with suppress(RuntimeError):  # it was closed just now: the worker stops
+            loop.call_soon_threadsafe(self._turned)
+        return False
+
+    def _turned(self) -> None:
+        """The loop's answer, from its own thread."""
+        self._asked = None
 
 
 class Watchdog(threading.Thread):
@@ -146,20 +151,13 @@ class Watchdog(threading.Thread):
             tasks.create_task(self._look())
 
     async def _listen(self) -> None:
-        loops = Loops(self._stuck_s)
+        turns = Turns(self._stuck_s)
         while True:
             # Python's own timer ends the process when not even this thread runs: a call that keeps the interpreter.
             faulthandler.dump_traceback_later(2 * self._stuck_s, exit=True)
-            if stuck := loops.ask(time.monotonic(), self._running()):
-                _end("worker.stuck", loops=stuck, seconds=self._stuck_s)
+            if turns.stuck(time.monotonic(), self._app.loop):
+                _end("worker.stuck", seconds=self._stuck_s)
             await asyncio.sleep(LISTEN_EVERY_S)
-
-    def _running(self) -> dict[str, asyncio.AbstractEventLoop]:
-        loops = {"worker": self._app.loop}
-        consumer = self._app._consumer
-        if consumer is not None and consumer._thread.thread_loop.is_running():
-            loops["consumer"] = consumer._thread.thread_loop
-        return loops
 
     async def _look(self) -> None:
         stalls, blind = Stalls(self._stall_s), False

@@ -168,8 +168,6 @@ def build(trial: Trial) -> faust.App:
 def _fall_silent(app: faust.App, scenario: str) -> None:
     if scenario == "block-worker":
         time.sleep(1000)
-    elif scenario == "block-consumer":
-        app.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 1000)
     elif scenario == "keep-interpreter":
         re.match("(a+)+$", "a" * 64 + "b")  # never lets another thread run
 

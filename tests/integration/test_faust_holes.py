@@ -316,13 +316,12 @@ def test_a_recovery_that_hangs_ends_the_worker(both: Callable[..., tuple[Lab, La
     [
         ("hang", "worker.stalled"),
         ("block-worker", "worker.stuck"),
-        ("block-consumer", "worker.stuck"),
         ("keep-interpreter", "Timeout"),
     ],
 )
 @pytest.mark.req("VAGT-REL-06")
 def test_a_worker_that_falls_silent_is_ended(make: Callable[..., Lab], scenario: str, says: str) -> None:
-    """Issues 175, 640, 523, 532, 549, 306. Provoked: an agent, the loop, the consumer or the interpreter hangs."""
+    """Issues 175, 640, 523, 532, 549, 306. Provoked: an agent, the loop or the interpreter hangs."""
     lab = make(scenario, mended=True, watched=True)
     lab.send(*range(NUMBERS))
     lab.start()

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.watchdog import LISTEN_EVERY_S, LOOK_EVERY_S, STALL_S, STUCK_S, Loops, Sight, Stalls
+from streams.watchdog import LISTEN_EVERY_S, LOOK_EVERY_S, STALL_S, STUCK_S, Sight, Stalls, Turns
 
 P0, P1 = TopicPartition("events", 0), TopicPartition("events", 1)
 WAITS = Sight(committed=10, end=11)
@@ -110,28 +110,27 @@ class _Loop:
 
 
 def test_a_loop_that_does_not_turn_for_longer_than_the_patience_is_stuck() -> None:
-    loops, good, bad = Loops(30.0), _Loop(), _Loop()
-    running: dict[str, asyncio.AbstractEventLoop] = {"worker": good, "consumer": bad}  # type: ignore[dict-item]
+    turns, loop = Turns(30.0), _Loop()
     for now in range(31):
-        assert loops.ask(now, running) == []
-        good.turn()
-    assert loops.ask(31.0, running) == ["consumer"]
-    bad.turn()
-    assert loops.ask(32.0, running) == []
+        assert not turns.stuck(now, loop)  # type: ignore[arg-type]
+        loop.turn()
+    for now in range(31, 62):
+        assert not turns.stuck(now, loop)  # type: ignore[arg-type]
+    assert turns.stuck(62.0, loop)  # type: ignore[arg-type]
+    loop.turn()
+    assert not turns.stuck(63.0, loop)  # type: ignore[arg-type]
 
 
 def test_a_process_that_was_stopped_and_wakes_is_not_stuck() -> None:
-    loops, loop = Loops(30.0), _Loop()
-    running: dict[str, asyncio.AbstractEventLoop] = {"worker": loop}  # type: ignore[dict-item]
-    assert loops.ask(0.0, running) == []
-    assert loops.ask(300.0, running) == []
-    assert loops.ask(301.0, running) == []
+    turns, loop = Turns(30.0), _Loop()
+    for now in (0.0, 300.0, 301.0):
+        assert not turns.stuck(now, loop)  # type: ignore[arg-type]
 
 
 def test_a_loop_that_is_closed_is_not_asked() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
-    assert Loops(30.0).ask(0.0, {"worker": loop}) == []
+    assert not Turns(30.0).stuck(0.0, loop)
 
 
 def test_the_patience_is_longer_than_what_kafka_may_take() -> None:
