@@ -26,8 +26,8 @@ from load_tests import machine, service, stage
 from load_tests.child import Child
 from load_tests.generator import generate
 from load_tests.kafka import Bootstrap, Out, ends
-from load_tests.patients import watched
-from load_tests.plan import SECOND, Load, Planned, Target, plan
+from load_tests.plan import Planned, Target
+from load_tests.scenario import Kind, Scenario, Stream, plan
 from models import signing
 from models.artefact import MANIFEST, put_signature
 from models.registry import FOLDERS, shipped
@@ -43,6 +43,7 @@ from streams.terms import Terms, shelf
 from streams.topics import AUDIT, EVENTS, SCORES
 
 _VERSION: Final = "trial"
+_SEED: Final = 1
 _PATIENCE_S: Final = 120.0
 _SPARE_S: Final = 600.0
 _LOOK_S: Final = 0.2
@@ -54,7 +55,10 @@ _GOAL_MS: Final = 1_000.0
 
 @dataclass(slots=True)
 class Found:
-    """What the topics show. ``switched`` are ms from a control record to the first scores under the roster after it."""
+    """What the topics show; ``sent`` and ``lost`` are observations.
+
+    ``switched`` are ms from a control record to the first scores under the roster after it.
+    """
 
     sent: int = 0
     lost: int = 0
@@ -71,6 +75,7 @@ class Found:
 
 def switching(
     rate: Annotated[float, typer.Option(min=1, help="Observations a second.")] = 500,
+    observations: Annotated[int, typer.Option(min=1, max=12, help="Observations in a record.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="How often all of it is done.")] = 4,
     pause: Annotated[float, typer.Option(min=0, help="Seconds between one change and the next.")] = 2.0,
     seconds: Annotated[int, typer.Option(min=5, help="Seconds for which events flow.")] = 90,
@@ -89,13 +94,16 @@ def switching(
             console.print(f"[bold yellow]Disturbed: {busy}.")
         settings = found.model_copy(update=_second_version(found.data_dir))
         about = machine.describe(settings)
-        load = Load(rate, seconds, warmup=0, segment=seconds, pause=0, patients=patients)
+        streams = (Stream(of=Kind.BOTH, observations=observations),)
+        planner = partial(
+            _plan, Scenario(title="Models that change", seconds=seconds, patients=patients, streams=streams), rate
+        )
         run = settings.topic_prefix
         with service.channels(settings), service.worker(settings) as worker:
-            service.admit(settings, run, patients, load.seed)
+            service.admit(settings, run, patients, _SEED)
             service.settle(settings, worker)
             quiet = _ends(settings)
-            with Child(generate, settings, run, partial(_plan, load)) as generator:
+            with Child(generate, settings, run, planner) as generator:
                 while not generator.done(_LOOK_S) and _ends(settings) == quiet:
                     pass
                 faults = list(_changes(settings, rounds, pause))
@@ -103,17 +111,24 @@ def switching(
                     faults.append("the flow ended before the last change")
                 generator.result(seconds + _SPARE_S)
             service.settle(settings, worker)
-            figures = _counted(settings, run, len(_plan(load)))
+            figures = _counted(settings, run, sum(len(one.items) for one in planner()))
     for name, times in figures.switched.items():
         console.print(f"{name}: {len(times)} changes, median {np.median(times):.0f} ms, longest {max(times):.0f} ms")
     console.print(
-        f"{figures.sent} records at {rate:g} a second: {figures.lost} lost, {figures.scored} scored by the kind, "
+        f"{figures.sent} observations at {rate:g} a second, {observations} in a record: {figures.lost} lost, "
+        f"{figures.scored} records scored by the kind, "
         f"{figures.twice} by two live versions, {figures.otherwise} by another than the log says; "
         f"99th percentile of a change {figures.p99:.0f} ms"
     )
     if out is not None:
         numbers = {"lost": figures.lost, "twice": figures.twice, "otherwise": figures.otherwise, "p99_ms": figures.p99}
-        changes = {"rate": rate, "sent": figures.sent, "switched_ms": dict(figures.switched), "faults": faults}
+        changes = {
+            "rate": rate,
+            "observations": observations,
+            "sent": figures.sent,
+            "switched_ms": dict(figures.switched),
+            "faults": faults,
+        }
         out.write_bytes(orjson.dumps({"machine": about, "disturbed": busy} | changes | numbers))
     for fault in faults:
         console.print(f"[bold red]INVALID: {fault}.")
@@ -121,11 +136,11 @@ def switching(
         raise typer.Exit(FAILED)
 
 
-def _plan(load: Load) -> list[Planned]:
+def _plan(scenario: Scenario, rate: float) -> list[Planned]:
     """The service's turn alone, from the beginning."""
-    first = load.seconds * SECOND
-    planned = plan(load, watched(shipped()))
-    return [one._replace(due=one.due - first) for one in planned if one.target is Target.SERVICE]
+    planned = [one for one in plan(scenario, rate, _SEED) if one.target is Target.SERVICE]
+    first = planned[0].due
+    return [one._replace(due=one.due - first) for one in planned]
 
 
 def _second_version(folder: Path) -> Mapping[str, Path]:
