@@ -121,6 +121,13 @@ ROLES: Final = {
         checks=(EVENTS, SCORES, ALERTS, WATCH, WATCH_STATE),
         transactional=True,
     ),
+    "monitor-stops": Role(
+        "`vagt monitor` with `VAGT_WATCH_STOPS`: besides, stops models by rule",
+        reads=(EVENTS, SCORES, ALERTS, WATCH_STATE),
+        writes=(EVENTS, WATCH, WATCH_STATE),
+        checks=(EVENTS, SCORES, ALERTS, WATCH, WATCH_STATE),
+        transactional=True,
+    ),
     "ehr": Role("a reader of the alerts", reads=(ALERTS, FHIR_ALERTS), groups=("-ehr",)),
     "board": Role(
         "`vagt board`: shows alerts, takes feedback",

@@ -62,9 +62,11 @@ def of_model(action: str, scorer: Scorer, by: str, why: str) -> dict[str, Any]:
     return _item(action, about, by, why)
 
 
-def of_stop(action: str, kind: str | None, ward: str | None, by: str, why: str) -> dict[str, Any]:
+def of_stop(
+    action: str, kind: str | None, ward: str | None, by: str, why: str, at: str | None = None
+) -> dict[str, Any]:
     """The control record that stops a kind, a ward, a kind in a ward or everything, or ends such a stop."""
-    return _item(action, {"kind": kind, "ward": ward}, by, why)
+    return _item(action, {"kind": kind, "ward": ward}, by, why, at)
 
 
 def say(settings: Settings, item: Mapping[str, Any], patience_s: float) -> Iterator[tuple[int, str | None]]:
@@ -142,8 +144,8 @@ def missing(roster: Roster, scorers: Iterable[Scorer]) -> list[ModelRef]:
     return [one for one in roster.needed() if one not in loaded]
 
 
-def _item(action: str, about: Mapping[str, Any], by: str, why: str) -> dict[str, Any]:
-    at = render(time.time_ns() // 1_000_000)
+def _item(action: str, about: Mapping[str, Any], by: str, why: str, at: str | None = None) -> dict[str, Any]:
+    at = at or render(time.time_ns() // 1_000_000)
     identity = identify("control", action, orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode(), at)
     said = {"by": by, "why": why, "at": at, "origin": "vagt"}
     return {"type": "control", "id": identity, "action": action, **about, **said}

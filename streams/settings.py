@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     patient_system: str | None = None
     #: A folder of this deployment's own public keys (*.pub), for models that it signs itself.
     model_keys: Path | None = None
+    #: Which notices of the watch stop which model: ``infection=unit,infection=calibration`` (docs/monitor.md).
+    watch_stops: str = ""
     #: 32 bytes in base64 or hex. With it, patients' identifiers come no further than the doors (docs/privacy.md).
     pseudonym_key: SecretStr | None = None
     pseudonym_key_file: Path | None = None
@@ -249,6 +251,11 @@ class Settings(BaseSettings):
     def role_names(self) -> dict[str, str]:
         """The role that each of the provider's names stands for; the roles' own names where nothing is said."""
         return dict(_pairs(self.oidc_roles)) or {role: role for role in ROLES}
+
+    @property
+    def watch_stopping(self) -> list[tuple[str, str]]:
+        """The models and types of notices in ``watch_stops``."""
+        return _pairs(self.watch_stops)
 
     @property
     def retention(self) -> dict[str, int]:

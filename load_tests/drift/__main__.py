@@ -42,7 +42,10 @@ _FINDS: Final[dict[Kind, tuple[tuple[str, ...], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was raised in a hospital with one change or none: the type, and the hours since the change."""
+    """What was raised in a hospital with one change or none: the type, and the hours since the change.
+
+    What is said without the change too, at the same time, is not about it and is left out.
+    """
 
     kind: Kind
     seed: int
@@ -59,10 +62,13 @@ def run(seed: int) -> list[Outcome]:
     """One hospital, quiet, and with each change, which comes between 7 and 17 o'clock of the ninth day."""
     at = START + (LEARNING + 1) * DAY + (7 + seed * 3 % 10) * HOUR
     known = ways(catalogue())
+    outcomes: list[Outcome] = []
 
     def said(kind: Kind, notices: list[Notice]) -> Outcome:
         raised = (one for one in notices if one.state == "raised")
-        return Outcome(kind, seed, tuple(((parse(one.at) - at) / HOUR, one.type, one.text.en) for one in raised))
+        told = (((parse(one.at) - at) / HOUR, one.type, one.text.en) for one in raised)
+        anyway = {one for outcome in outcomes for one in outcome.raised if outcome.kind == "quiet"}
+        return Outcome(kind, seed, tuple(one for one in told if one not in anyway))
 
     quiet, notices = Monitor(known), []
     before, stored = 0, b""
@@ -70,7 +76,7 @@ def run(seed: int) -> list[Outcome]:
         if fact.at >= at and not stored:
             before, stored = number, encode(quiet.state)
         notices += quiet.hear(fact)
-    outcomes = [said("quiet", notices)]
+    outcomes.append(said("quiet", notices))
     for kind in _FINDS:
         watch = Monitor(known, state=decode(stored))
         facts = islice(hospital(seed, LEARNING + 1 + LOOKED, Change(kind, at)), before, None)

@@ -21,7 +21,8 @@ def acls(
 ) -> None:
     """Print the least ACLs that each role needs, for Kafka's own tool; with --apply make those that are missing.
 
-    Roles: worker, door:TOPIC, mllp, ehr, board, auditor, tools, admin. Kafka denies what no ACL allows.
+    Roles: worker, door:TOPIC, mllp, monitor, monitor-stops, ehr, board, auditor, tools, admin. Kafka denies what no ACL
+    allows.
     """
     own = settings()
     with plain_failures():

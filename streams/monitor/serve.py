@@ -3,12 +3,12 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from features.catalogue import catalogue
@@ -25,7 +25,8 @@ from streams.log import logger
 from streams.metrics.endpoint import serving
 from streams.metrics.probes import stuck
 from streams.monitor.hearing import Hearing
-from streams.monitor.merge import merged
+from streams.monitor.merge import Heard, merged
+from streams.monitor.stops import RuleError, Rules, rules
 from streams.monitor.store import Store, load
 from streams.settings import Settings
 from streams.supervise import UpError
@@ -45,16 +46,20 @@ def serve(settings: Settings) -> None:
     Raises:
         TopicError, KafkaError, SecurityError: the cluster does not answer or refuses a topic or this client.
         ArtefactError: a model must not be loaded.
-        UpError: another watch has begun.
+        UpError: another watch has begun, or VAGT_WATCH_STOPS names what is not there.
     """
     security.check(settings)
     every = topics.topics(settings.partitions, settings.topic_prefix, settings.door_topics, settings.retention)
     own = {settings.topic(name) for name in (*_HEARD, *_WRITTEN)}
     topics.ensure(settings, [one for one in every if one.name in own], settings.replication, _ANSWER_S)
     scorers = Terms.of(settings).decider(shelf(settings)).scorers
+    try:
+        stopping = rules(settings.watch_stopping, scorers)
+    except RuleError as error:
+        raise UpError(str(error)) from None
     health = MonitorHealth()
     with serving(settings, "monitor", health):
-        asyncio.run(_run(settings, scorers, health))
+        asyncio.run(_run(settings, scorers, stopping, health))
 
 
 class MonitorHealth:
@@ -77,7 +82,7 @@ class MonitorHealth:
         return None if self.hears else "It does not hear the cluster."
 
 
-async def _run(settings: Settings, scorers: Iterable[Scorer], health: MonitorHealth) -> None:
+async def _run(settings: Settings, scorers: tuple[Scorer, ...], own: Rules, health: MonitorHealth) -> None:
     health.begins()
     metrics.BROKER.follow(lambda: {(): float(health.hears)})
     task = asyncio.current_task()
@@ -86,7 +91,7 @@ async def _run(settings: Settings, scorers: Iterable[Scorer], health: MonitorHea
     with suppress(asyncio.CancelledError):
         while True:
             try:
-                await _watch(settings, tuple(scorers), health)
+                await _watch(settings, scorers, own, health)
             except ProducerFenced:
                 raise UpError("Another `vagt monitor` has begun on this cluster: one is enough.") from None
             except KafkaError as error:
@@ -96,9 +101,9 @@ async def _run(settings: Settings, scorers: Iterable[Scorer], health: MonitorHea
     _LOG.info("monitor.ended")
 
 
-async def _watch(settings: Settings, scorers: tuple[Scorer, ...], health: MonitorHealth) -> None:
+async def _watch(settings: Settings, scorers: tuple[Scorer, ...], own: Rules, health: MonitorHealth) -> None:
     """Go on where the last watch stopped, until cancelled."""
-    reader, store = kafka.consumer(settings), Store(settings)
+    reader, store = kafka.consumer(settings), Store(settings, own)
     await reader.start()
     try:
         await store.start()
@@ -116,21 +121,15 @@ async def _watch(settings: Settings, scorers: tuple[Scorer, ...], health: Monito
             for tp in places:
                 places[tp] = stored.offsets.get(tp.topic, {}).get(tp.partition, 0)
         _LOG.info("monitor.begins", stored=stored is not None)
-        await _follow(settings, watch, scorers, reader, store, places, health)
+        heard = merged(reader, dict(places), _facts(settings, scorers))
+        await _follow(heard, watch, store, places, health)
     finally:
         await store.stop()
         await reader.stop()
 
 
-async def _follow(
-    settings: Settings,
-    watch: Monitor,
-    scorers: tuple[Scorer, ...],
-    reader: AIOKafkaConsumer,
-    store: Store,
-    places: dict[TopicPartition, int],
-    health: MonitorHealth,
-) -> None:
+def _facts(settings: Settings, scorers: tuple[Scorer, ...]) -> Callable[[Any], tuple[Fact, ...]]:
+    """How a record is read."""
     names = frozenset(one.model.name for one in scorers if one.kind in foreseen(scorers))
     hearing = Hearing(catalogue(), names, settings.max_event_bytes, settings.pseudonymous)
 
@@ -138,7 +137,17 @@ async def _follow(
         topic = record.topic.removeprefix(settings.topic_prefix)
         return tuple(hearing.facts(topic, record.key, record.value))
 
-    async for heard in merged(reader, dict(places), facts):
+    return facts
+
+
+async def _follow(
+    records: AsyncIterator[Heard | None],
+    watch: Monitor,
+    store: Store,
+    places: dict[TopicPartition, int],
+    health: MonitorHealth,
+) -> None:
+    async for heard in records:
         health.hears = True
         if heard is None:
             _tell(watch)

@@ -1,5 +1,6 @@
 """Where the watch has come to: its state and the offsets it stands for, in one record of a compacted topic."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -9,6 +10,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from models.monitor.notices import Notice
 from models.monitor.state import State
 from streams import kafka
+from streams.control import everywhere
+from streams.monitor.stops import Rules, stops
 from streams.reading import newest
 from streams.settings import Settings
 from streams.topics import WATCH, WATCH_STATE
@@ -45,10 +48,10 @@ def load(settings: Settings) -> Stored | None:
 
 
 class Store:
-    """Writes notices and state together, in a transaction that a later watch's fences off."""
+    """Writes notices, the stops that follow and state together, in a transaction that a later watch's fences off."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, own: Rules) -> None:
+        self._settings, self._rules = settings, own
         self._producer: AIOKafkaProducer = kafka.producer(
             settings, transactional_id=f"{settings.group}-monitor", compression_type="gzip"
         )
@@ -66,13 +69,19 @@ class Store:
 
         Raises:
             KafkaError: the cluster does not take it, or another watch has begun.
+            TopicError: a stop would not be said everywhere, as VAGT_PARTITIONS is not what the cluster has.
         """
+        told = list(notices)
+        items = [item for notice in told for item in stops(self._rules, notice)]
+        controls = await asyncio.to_thread(lambda: list(everywhere(self._settings, items))) if items else []
         places: dict[str, dict[int, int]] = {}
         for tp, offset in offsets.items():
             places.setdefault(tp.topic, {})[tp.partition] = offset
         sends: list[tuple[str, bytes, Any]] = [
-            (WATCH, notice.model.encode() if notice.model else INPUTS, encode(notice)) for notice in notices
+            (WATCH, notice.model.encode() if notice.model else INPUTS, encode(notice)) for notice in told
         ]
         async with self._producer.transaction():
             for topic, key, value in (*sends, (WATCH_STATE, KEY, _encode(Stored(places, state, 2)))):
                 await self._producer.send(self._settings.topic(topic), value, key)
+            for one in controls:
+                await self._producer.send(one.topic, one.value, one.key, one.partition)

@@ -13,14 +13,16 @@ import orjson
 import pytest
 
 from features.catalogue import catalogue
+from features.events import ModelControl, parse_control
 from features.instants import DAY, HOUR, MINUTE
 from models.monitor.monitor import Monitor
 from models.monitor.units import ways
+from streams.judge import CONTROL_KEY
 from streams.monitor.hearing import Hearing
 from streams.monitor.store import encode
 from streams.topics import EVENTS
 from tests.integration.patients import LOINC, START, admission, observation
-from tests.integration.service import running
+from tests.integration.service import PARTITIONS, running
 from tests.integration.watched import Watched, until
 
 PATIENTS = [f"patient-{number}" for number in range(24)]
@@ -44,7 +46,8 @@ class Monitored(Watched):
 
 @pytest.fixture
 def service(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Monitored]:
-    service = Monitored(broker, topic_prefix, tmp_path)
+    stops = {"VAGT_WATCH_STOPS": "infection=unit,infection=drift,aki=unit"}
+    service = Monitored(broker, topic_prefix, tmp_path, environment=stops)
     with running(service):
         yield service
 
@@ -72,7 +75,7 @@ def temperatures() -> list[tuple[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.req("VAGT-WATCH-04")
+@pytest.mark.req("VAGT-WATCH-04", "VAGT-WATCH-05")
 def test_a_monitor_that_is_killed_says_once_what_one_without_a_break_says(service: Monitored) -> None:
     records = temperatures()
     hearing, whole = Hearing(catalogue(), frozenset(), 2**20, pseudonymous=False), Monitor(ways(catalogue()))
@@ -101,5 +104,15 @@ def test_a_monitor_that_is_killed_says_once_what_one_without_a_break_says(servic
     assert service.notices() == [{**one, "models": service.notices()[0]["models"]} for one in meant]
     assert "infection" in service.notices()[0]["models"]
     assert [one.key for one in service.read("model.watch")] == [b"_inputs"]
+    stops = [one for one in service.read("events") if one.key == CONTROL_KEY]
+    assert sorted(one.partition for one in stops) == list(range(PARTITIONS))
+    assert len({one.value for one in stops}) == 1
+    stop = parse_control(orjson.loads(stops[0].value))
+    assert isinstance(stop, ModelControl)
+    assert (stop.action, stop.kind, stop.ward) == ("stop", "infection-risk", service.notices()[0]["ward"])
+    assert stop.why == f"Notice {meant[0]['id']} of the watch: {meant[0]['text']['en']}"
+    service.start("w1")
+    told = f"Stopped: infection-risk, since {meant[0]['at']}, by vagt-monitor"
+    until(lambda: told in service.vagt("models", "roster")[1], service.log, PATIENCE_S)
     log = service.log()
     assert not [name for name in PATIENTS if name in log]

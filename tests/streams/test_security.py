@@ -258,10 +258,10 @@ def may(role: str, principal: str = "User:one") -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.req("VAGT-SEC-02")
-def test_only_workers_boards_tools_privacy_and_models_may_write_events_and_so_feedback() -> None:
+def test_only_workers_boards_tools_privacy_models_and_their_rule_may_write_events_and_so_feedback() -> None:
     roles = [*(name for name in acls.ROLES if name != "door"), "door:lab"]
     writers = {role for role in roles if ("topic", "ward.events", "Write") in may(role)}
-    assert writers == {"worker", "board", "tools", "privacy", "models"}
+    assert writers == {"worker", "board", "tools", "privacy", "models", "monitor-stops"}
 
 
 def test_a_door_may_write_to_itself_and_nothing_else() -> None:
