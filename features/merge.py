@@ -47,7 +47,7 @@ def news(before: Record, after: Record) -> Record:
     series = {}
     for name, one in after.series.items():
         was = before.series.get(name, _NOTHING)
-        entries = tuple(entry for entry in one.entries if was.by_id.get(entry.id) != entry) if was is not one else ()
+        entries = tuple(entry for entry in one.entries if was.find(entry.id) != entry) if was is not one else ()
         days = one.days if was.days != one.days else ()
         if entries or days:
             series[name] = Series(entries, days)
@@ -134,7 +134,7 @@ def _with_observations(record: Record, state: Record, source: str, now: int) -> 
             replaced |= applied.replaced
         if one.days:
             known = record.series.get(name, _NOTHING)
-            joined = Series(known.entries, join(known.days, _from(source, one.days)))
+            joined = known.with_days(join(known.days, _from(source, one.days)))
             changed |= {name} if joined.days != known.days else set()
             record = with_series(record, {name: joined}, now)
     return Applied(record, frozenset(changed), frozenset(replaced))

@@ -83,7 +83,7 @@ def kept(analyte: str) -> int:
 def find(record: Record, observation: str) -> tuple[str, Entry] | None:
     """Where an observation is kept: a correction may have given it another code."""
     for name, series in record.series.items():
-        entry = series.by_id.get(observation)
+        entry = series.find(observation)
         if entry is not None:
             return name, entry
     return None
@@ -94,10 +94,10 @@ def add(record: Record, name: str, entry: Entry, now: int) -> Applied:
     series = record.series.get(name, _NO_SERIES)
     if entry.effective >= now - kept(name):
         return Applied(with_series(record, {name: series.put(entry, None)}, now), frozenset({name}))
-    widened = Series(series.entries, widen(series.days, [entry]))
-    if widened.days == series.days:
+    days = widen(series.days, [entry])
+    if days == series.days:
         return Applied(at(record, now))
-    return Applied(with_series(record, {name: widened}, now), frozenset({name}))
+    return Applied(with_series(record, {name: series.with_days(days)}, now), frozenset({name}))
 
 
 def move(record: Record, home: str, known: Entry, name: str, entry: Entry, now: int) -> Applied:
@@ -152,8 +152,8 @@ def _next_expiry(series: Mapping[str, Series]) -> int:
     """The last instant at which everything in these series is still kept."""
     ends = [_NEVER]
     for name, one in series.items():
-        if one.entries:
-            ends.append(one.entries[0].effective + kept(name))
+        if one.oldest is not None:
+            ends.append(one.oldest.effective + kept(name))
         if one.days:
             ends.append((one.days[0].day + 1) * DAY + KEPT_LONG - 1)
     return min(ends)

@@ -1,7 +1,8 @@
 """The feature vector: what the models see of a record at its now, by name and version.
 
-The same function serves training, evaluation and the stream. Every sum is an exact one (``math.fsum``), so a
-value does not depend on the order in which the observations came. Missing is NaN.
+The same function serves training, evaluation and the stream. Every sum is an exact one (``math.fsum``, and
+``features.sums`` to the same bits), so a value does not depend on the order in which the observations came. Missing is
+NaN.
 
 What was worked out of a series is kept with it, up to the instant at which a value enters or leaves one of its windows:
 until then only the ages change. So a kept number is the recomputed one, bit for bit.
@@ -15,10 +16,13 @@ from math import fsum, nan
 from operator import mul
 from typing import Final
 
+import numpy as np
+
 from features.composites import COMPOSITES
 from features.instants import DAY, HOUR
 from features.record import Record
 from features.series import KEPT, Series, Summary
+from features.sums import exact_sum
 
 #: Changes whenever a feature is added, removed, reordered or computed otherwise.
 VERSION: Final = "2"
@@ -121,18 +125,20 @@ _BRIEF_STATISTICS: Final = (
 #: The place of ``age_h`` in all three.
 _AGE: Final = 1
 _NEVER: Final = 2**62
+#: From so many values in a window on, arrays are quicker than lists.
+_MANY: Final = 200
 
 
 def _vital(series: Series, now: int) -> Summary:
-    times, values = series.times, series.values
-    end = bisect_right(times, now)
-    start = bisect_right(times, now - KEPT, 0, end)
+    times, values, first, stop = series.numbers
+    end = bisect_right(times, now, first, stop)
+    start = bisect_right(times, now - KEPT, first, end)
     if start == end:
-        return _nothing(_NO_VITAL, times, end, now)
+        return _nothing(_NO_VITAL, times, end, stop, now)
     day = bisect_right(times, now - 24 * HOUR, start, end)
     six = bisect_right(times, now - 6 * HOUR, day, end)
     hour = bisect_right(times, now - HOUR, six, end)
-    last, in_all = values[end - 1], values[start:end]
+    last = values[end - 1]
     low_6, high_6, mean_6, slope_6 = _window(times[six:end], values[six:end])
     low_24, high_24, mean_24, slope_24 = _window(times[day:end], values[day:end])
     numbers = [
@@ -146,7 +152,7 @@ def _vital(series: Series, now: int) -> Summary:
         low_24,
         high_24,
         mean_24,
-        fsum(in_all) / len(in_all),
+        _mean(values[start:end]),
         slope_6,
         slope_24,
         last - values[hour - 1] if hour > start else nan,
@@ -154,25 +160,26 @@ def _vital(series: Series, now: int) -> Summary:
         last - values[day - 1] if day > start else nan,
     ]
     windows = ((start, KEPT), (day, DAY), (six, 6 * HOUR), (hour, HOUR))
-    return Summary(now, _until(times, end, windows), times[end - 1], array("d", numbers))
+    return Summary(now, _until(times, end, stop, windows), times[end - 1], array("d", numbers))
 
 
 def _lab(series: Series, now: int) -> Summary:
-    times, values = series.times, series.values
-    end = bisect_right(times, now)
-    start = bisect_right(times, now - KEPT, 0, end)
+    times, values, first, stop = series.numbers
+    end = bisect_right(times, now, first, stop)
+    start = bisect_right(times, now - KEPT, first, end)
     if start == end:
-        return _nothing(_NO_LAB, times, end, now)
+        return _nothing(_NO_LAB, times, end, stop, now)
     day = bisect_right(times, now - 24 * HOUR, start, end)
-    last, in_day = values[end - 1], values[day:end]
+    last = values[end - 1]
+    low_24, high_24 = _extremes(values[day:end])
     low, high, mean, slope = _window(times[start:end], values[start:end])
     numbers = [
         last,
         nan,
         end - day,
         end - start,
-        min(in_day, default=nan),
-        max(in_day, default=nan),
+        low_24,
+        high_24,
         low,
         high,
         mean,
@@ -183,35 +190,49 @@ def _lab(series: Series, now: int) -> Summary:
         last - low,
         high - last,
     ]
-    return Summary(now, _until(times, end, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
+    return Summary(now, _until(times, end, stop, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
 
 
 def _brief(series: Series, now: int) -> Summary:
-    times, values = series.times, series.values
-    end = bisect_right(times, now)
-    start = bisect_right(times, now - KEPT, 0, end)
+    times, values, first, stop = series.numbers
+    end = bisect_right(times, now, first, stop)
+    start = bisect_right(times, now - KEPT, first, end)
     if start == end:
-        return _nothing(_NO_BRIEF, times, end, now)
+        return _nothing(_NO_BRIEF, times, end, stop, now)
     day = bisect_right(times, now - DAY, start, end)
-    in_day = values[day:end]
-    numbers = [values[end - 1], nan, min(in_day, default=nan), max(in_day, default=nan)]
-    return Summary(now, _until(times, end, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
+    numbers = [values[end - 1], nan, *_extremes(values[day:end])]
+    return Summary(now, _until(times, end, stop, ((start, KEPT), (day, DAY))), times[end - 1], array("d", numbers))
 
 
-def _nothing(numbers: Sequence[float], times: Sequence[int], end: int, now: int) -> Summary:
+def _nothing(numbers: Sequence[float], times: Sequence[int], end: int, stop: int, now: int) -> Summary:
     """Of a series with no value in 72 h."""
-    return Summary(now, times[end] if end < len(times) else _NEVER, None, array("d", numbers))
+    return Summary(now, times[end] if end < stop else _NEVER, None, array("d", numbers))
 
 
-def _until(times: Sequence[int], end: int, windows: tuple[tuple[int, int], ...]) -> int:
+def _until(times: Sequence[int], end: int, stop: int, windows: tuple[tuple[int, int], ...]) -> int:
     """When a value comes to count, or leaves a window; each window by its first place and its length."""
     leave = [times[first] + length for first, length in windows if first < end]
-    return min(leave if end == len(times) else [times[end], *leave])
+    return min(leave if end == stop else [times[end], *leave])
 
 
-def _window(times: list[int], values: list[float]) -> tuple[float, float, float, float]:
+def _extremes(values: "array[float]") -> tuple[float, float]:
+    """Least and greatest value, of equal ones (0.0 and -0.0) the first; NaN where there is none."""
+    if len(values) < _MANY:
+        return min(values, default=nan), max(values, default=nan)
+    found = np.frombuffer(values)
+    return values[int(found.argmin())], values[int(found.argmax())]
+
+
+def _mean(values: "array[float]") -> float:
+    """The mean of at least one value."""
+    return (fsum(values) if len(values) < _MANY else exact_sum(np.frombuffer(values))) / len(values)
+
+
+def _window(times: "array[int]", values: "array[float]") -> tuple[float, float, float, float]:
     """Least and greatest value, mean, and least-squares slope per hour; NaN where values are too few."""
     number = len(values)
+    if number >= _MANY:
+        return _long_window(times, values)
     if not number:
         return nan, nan, nan, nan
     low, high, mean = min(values), max(values), fsum(values) / number
@@ -222,6 +243,18 @@ def _window(times: list[int], values: list[float]) -> tuple[float, float, float,
     mean_hour = fsum(hours) / number
     across = [hour - mean_hour for hour in hours]
     slope = fsum(map(mul, across, [value - mean for value in values])) / fsum(map(mul, across, across))
+    return low, high, mean, slope
+
+
+def _long_window(times: "array[int]", values: "array[float]") -> tuple[float, float, float, float]:
+    """The same of many: the same operations, each rounded alike."""
+    low, high = _extremes(values)
+    mean, first = _mean(values), times[0]
+    if first == times[-1]:
+        return low, high, mean, nan
+    hours = (np.frombuffer(times, np.int64) - first) / HOUR
+    across = hours - exact_sum(hours) / len(hours)
+    slope = exact_sum(across * (np.frombuffer(values) - mean)) / exact_sum(across * across)
     return low, high, mean, slope
 
 
@@ -239,19 +272,21 @@ def _age(record: Record) -> float:
     return nan if age is None else float(age)
 
 
-def _window_of(record: Record, analyte: str, length: int) -> tuple[list[int], list[float]]:
+def _window_of(record: Record, analyte: str, length: int) -> tuple["array[int]", "array[float]"]:
     """Instants and values of an analyte that are younger than ``length``."""
     one = record.series.get(analyte)
     if one is None:
-        return [], []
-    end = bisect_right(one.times, record.now)
-    start = bisect_right(one.times, record.now - length, 0, end)
-    return one.times[start:end], one.values[start:end]
+        return array("q"), array("d")
+    times, values, first, stop = one.numbers
+    end = bisect_right(times, record.now, first, stop)
+    start = bisect_right(times, record.now - length, first, end)
+    return times[start:end], values[start:end]
 
 
 def _creatinine_baseline_ratio(record: Record) -> float:
     _, values = _window_of(record, "creatinine", 7 * DAY)
-    return values[-1] / min(values) if values and min(values) > 0 else nan
+    low = min(values, default=nan)
+    return values[-1] / low if low > 0 else nan
 
 
 def _slope(record: Record, analyte: str, length: int) -> float:

@@ -106,13 +106,13 @@ class Panel:
 
 def newest(record: Record) -> Panel | None:
     """The panel of the newest specimen time that a record knows, ``None`` when it has no result of these analytes."""
-    known = {name: one for name in ANALYTES if (one := record.series.get(name)) and one.values}
+    known = {name: entry for name in ANALYTES if (one := record.series.get(name)) and (entry := one.last())}
     if not known:
         return None
-    effective = max(one.times[-1] for one in known.values())
-    entries = {name: _at(one, effective) for name, one in known.items() if one.times[-1] == effective}
-    values = {name: ANALYTES[name].forward(known[name].values[-1]) for name in entries}
-    before = {name: found for name, one in known.items() if (found := _before(name, one, effective))}
+    effective = max(entry.effective for entry in known.values())
+    entries = {name: entry for name, entry in known.items() if entry.effective == effective}
+    values = {name: ANALYTES[name].forward(one.value) for name, one in entries.items() if one.value is not None}
+    before = {name: found for name in known if (found := _before(name, record.series[name], effective))}
     return Panel(effective, entries, values, before)
 
 
@@ -122,22 +122,19 @@ def upcoming(record: Record) -> Panel:
     before = {
         name: found
         for name in ANALYTES
-        if (one := record.series.get(name)) and one.values and (found := _before(name, one, effective))
+        if (one := record.series.get(name)) and (found := _before(name, one, effective))
     }
     return Panel(effective, {}, {}, before)
 
 
-def _at(series: Series, effective: int) -> Entry:
-    return next(one for one in reversed(series.entries) if one.value is not None and one.effective == effective)
-
-
 def _before(name: str, series: Series, effective: int) -> Before | None:
     """What lay before the panel; strictly, so that a second result of the same specimen is no earlier value."""
-    end = bisect_left(series.times, effective)
-    start = bisect_right(series.times, effective - KEPT, 0, end)
+    times, values, first, stop = series.numbers
+    end = bisect_left(times, effective, first, stop)
+    start = bisect_right(times, effective - KEPT, first, end)
     if start == end:
         return None
-    worked = [ANALYTES[name].forward(value) for value in series.values[start:end]]
+    worked = [ANALYTES[name].forward(value) for value in values[start:end]]
     return Before(
         last=worked[-1],
         previous=worked[-2] if len(worked) > 1 else worked[-1],
@@ -145,5 +142,5 @@ def _before(name: str, series: Series, effective: int) -> Before | None:
         low=min(worked),
         high=max(worked),
         number=len(worked),
-        age=(effective - series.times[end - 1]) / HOUR,
+        age=(effective - times[end - 1]) / HOUR,
     )

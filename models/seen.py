@@ -31,7 +31,7 @@ class _Shared:
         of = (record.series, record.stay, record.events, record.now)
         if len(self._of) != len(of) or any(one is not other for one, other in zip(self._of, of, strict=True)):
             numbers = vector(record)
-            known = frozenset(name for name, series in record.series.items() if series.values)
+            known = frozenset(name for name, series in record.series.items() if series.has_numbers)
             self._of, self._seen = of, Seen(numbers, np.array(numbers), known)
         return self._seen
 

@@ -191,6 +191,6 @@ def wakes_at(decider: Decider, record: Record) -> int | None:
     left = record.stay.discharged
     if instants and left is not None and left > record.now:
         instants.append(left)
-    if left is not None and any(one.entries for name, one in record.series.items() if name not in LONG_LIVED):
+    if left is not None and any(one.count for name, one in record.series.items() if name not in LONG_LIVED):
         instants.append(record.now + KEPT + 1)
     return min(instants, default=None)

@@ -1,6 +1,7 @@
 """A reason in words: what was measured, which way it goes, and how old it is, in English and Danish."""
 
 import re
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from msgspec.structs import replace
@@ -113,14 +114,15 @@ def _trend(record: Record, analyte: Analyte) -> Trend | None:
     series = record.series.get(analyte.name)
     if series is None:
         return None
-    known = [(at, value) for at, value in zip(series.times, series.values, strict=True) if at <= record.now]
-    if not known:
+    times, values, first, stop = series.numbers
+    newest = bisect_right(times, record.now, first, stop) - 1
+    if newest <= first:
         return None
-    newest_at, newest = known[-1]
-    before = next((value for at, value in known[:-1] if at >= newest_at - _TREND_HOURS * HOUR), None)
-    if before is None:
+    oldest = bisect_left(times, times[newest] - _TREND_HOURS * HOUR, first, newest)
+    if oldest == newest:
         return None
-    change = newest - before
+    before = values[oldest]
+    change = values[newest] - before
     if abs(change) < max(_TREND_PART * abs(before), 10.0**-analyte.decimals):
         return "steady"
     return "rising" if change > 0 else "falling"

@@ -34,10 +34,12 @@ def coma(record: Record, instant: int, hours: float) -> Coma | None:
     whole = _last(record, TOTAL, instant, hours)
     found = {name: _last(record, name, instant, hours) for name in RESPONSES}
     entries = tuple(entry for entry in found.values() if entry is not None)
+    if not entries:
+        return None if whole is None else Coma(possible(TOTAL, whole), (whole,))
     parts = [possible(name, entry) for name, entry in found.items()]
     added = Coma(Bounds(sum(part.low for part in parts), sum(part.high for part in parts)), entries)
     if whole is None:
-        return added if entries else None
+        return added
     if len(entries) == len(RESPONSES) and added.effective > whole.effective:
         return added
     return Coma(possible(TOTAL, whole), (whole,))

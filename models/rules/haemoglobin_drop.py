@@ -12,7 +12,7 @@ from features.series import Entry, Series
 from features.treatment import Course, courses
 from models.outputs import Reason, Text
 from models.rules.limits import Bounds, clean, possible, was_known
-from models.rules.results import amount, named
+from models.rules.results import amount, named, results
 from models.rules.table import Line, Rule, Table
 from models.scorer import Finding, Scored, age_minutes, newest
 
@@ -76,9 +76,8 @@ class HaemoglobinDrop(Rule[HaemoglobinDropTable]):
         if entry is None or entry.value is None:
             return _unknown(record)
         series, window = record.series[_HB], int(self.table.fall.window_hours * HOUR)
-        before = [one for one in series.entries if one.value is not None and one.effective < entry.effective]
-        highest = _highest(one for one in before if one.effective >= entry.effective - window)
-        return self._judge(record, entry, highest, _previous(series, before, entry))
+        highest = _highest(results(record, _HB, entry.effective - window, entry.effective - 1))
+        return self._judge(record, entry, highest, _previous(series, entry))
 
     def _judge(self, record: Record, entry: Entry, highest: _Earlier | None, previous: _Earlier | None) -> Scored:
         table, value = self.table, possible(_HB, entry)
@@ -143,10 +142,11 @@ def _highest(entries: Iterable[Entry]) -> _Earlier | None:
     return _Earlier(Bounds(low, max(value.high for value, _ in found)), entry)
 
 
-def _previous(series: Series, before: list[Entry], entry: Entry) -> _Earlier | None:
+def _previous(series: Series, entry: Entry) -> _Earlier | None:
     """The value before the newest, or the extremes of the last day of which nothing else is kept."""
-    if before:
-        return _Earlier(possible(_HB, before[-1]), before[-1])
+    before = series.last(entry.effective - 1)
+    if before is not None:
+        return _Earlier(possible(_HB, before), before)
     days = [day for day in series.extremes if (day.day + 1) * DAY <= entry.effective]
     return _Earlier(Bounds(clean(days[-1].low), clean(days[-1].high)), None) if days else None
 

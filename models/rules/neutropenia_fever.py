@@ -137,10 +137,16 @@ def _fever(entries: list[Entry], definition: _Definition, meets: Callable[[Limit
     """The temperatures that are a fever by the definition, none if there is none: a single one, or first and last."""
     first: Entry | None = None
     found: tuple[Entry, ...] = ()
+    # A thermometer has few readings, and a monitor gives thousands of them.
+    known: dict[tuple[float | None, str | None], tuple[bool, bool]] = {}
     for entry in entries:
-        value = possible(_TEMPERATURE, entry)
-        first = (first or entry) if meets(definition.sustained, value) else None
-        if meets(definition.once, value):
+        reading = (entry.value, entry.comparator)
+        if reading not in known:
+            value = possible(_TEMPERATURE, entry)
+            known[reading] = meets(definition.sustained, value), meets(definition.once, value)
+        sustained, once = known[reading]
+        first = (first or entry) if sustained else None
+        if once:
             found = (entry,)
         elif first is not None and entry.effective - first.effective >= definition.sustained_hours * HOUR:
             found = (first, entry)

@@ -12,8 +12,7 @@ from models.outputs import Text
 def results(record: Record, analyte: str, since: int, until: int) -> list[Entry]:
     """The numeric results of an analyte that were taken between two instants, both included, the oldest first."""
     series = record.series.get(analyte)
-    entries = series.entries if series else ()
-    return [one for one in entries if one.value is not None and since <= one.effective <= until]
+    return [one for one in series.between(since, until) if one.value is not None] if series else []
 
 
 def bounds(analyte: str, entry: Entry) -> tuple[float, float]:

@@ -6,7 +6,8 @@ support and urine output are no inputs: the score is a lower bound, and the inte
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import cache
+from operator import attrgetter
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from models.scorer import Scored
 
 #: Each organ has at most so many points.
 _MOST: Final = 4
+_VALUE: Final = attrgetter("value")
 
 
 class _Reading(Line):
@@ -159,11 +161,11 @@ class Sofa(Rule[SofaTable]):
 
     def _coma(self, window: "_Window") -> Part:
         table, record = self.table, window.record
-        found = []
+        read, found = cache(table.gcs.read), []
         for instant in sorted({entry.effective for name in COMA for entry in window.entries(name)}):
             scale = coma(record, instant, table.reading.beside_hours)
             if scale is not None:
-                low, high = table.gcs.read(scale.total)
+                low, high = read(scale.total)
                 found.append(Part("gcs", low, high, high, scale.entries, scale.total.high, table.gcs.unit))
         for level in () if found else window.entries("consciousness"):
             span = table.consciousness[level.text or ""]
@@ -181,18 +183,16 @@ class _Window:
     def entries(self, analyte: str) -> Iterator[Entry]:
         """The results of an analyte in the window."""
         series = self.record.series.get(analyte)
-        for entry in series.entries if series else ():
-            has_result = entry.value is not None or entry.text is not None
-            if has_result and self.since <= entry.effective <= self.record.now:
+        for entry in series.between(self.since, self.record.now) if series else ():
+            if entry.value is not None or entry.text is not None:
                 yield entry
 
     def worst(self, analyte: str, scale: Scale) -> Part:
         """The component at its worst, which of exact values is the least or the greatest."""
-        entries = [(entry.value, entry) for entry in self.entries(analyte) if entry.value is not None]
-        bounds = [entry for _, entry in entries if entry.comparator is not None]
-        exact = sorted((one for one in entries if one[1].comparator is None), key=itemgetter(0))
-        ends = [entry for _, entry in (*exact[:1], *exact[-1:])]
-        found = _worst(read(analyte, entry, scale) for entry in (*bounds, *ends))
+        entries = [entry for entry in self.entries(analyte) if entry.value is not None]
+        bounds = [entry for entry in entries if entry.comparator is not None]
+        exact = sorted((entry for entry in entries if entry.comparator is None), key=_VALUE)
+        found = _worst(read(analyte, entry, scale) for entry in (*bounds, *exact[:1], *exact[-1:]))
         return found or unknown(self.record, analyte, _MOST, analyte)
 
 

@@ -35,7 +35,7 @@ def applied(record: Record, event: Event) -> Applied:
 
 
 def values(record: Record, analyte: str = HEART) -> list[float]:
-    return record.series[analyte].values if analyte in record.series else []
+    return [*record.series[analyte].values] if analyte in record.series else []
 
 
 def theirs(*events: Event) -> Record:

@@ -30,7 +30,7 @@ def reason(record, event) -> str:
 
 
 def values(record: Record, analyte: str = HEART) -> list[float]:
-    return record.series[analyte].values if analyte in record.series else []
+    return [*record.series[analyte].values] if analyte in record.series else []
 
 
 # ---------------------------------------------------------------- observations
@@ -207,7 +207,7 @@ def test_an_observation_is_kept_to_the_last_millisecond_and_then_becomes_its_day
     first = observation(analyte, 100)
     at_the_limit = after(first, tick(hours))
     assert values(at_the_limit, analyte) == [100]
-    assert after(tick(hours), first).series[analyte].values == [100]
+    assert after(tick(hours), first).series[analyte].values.tolist() == [100]
     beyond = after(tick(hours + 1 / HOUR), record=at_the_limit)
     assert values(beyond, analyte) == []
     assert beyond.series[analyte].extremes == (Extremes(START // DAY, 100, 100),)

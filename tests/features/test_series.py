@@ -36,23 +36,91 @@ def test_entries_lie_in_time_order_however_they_come(entries, random):
     assert built(entries).entries == series.entries == tuple(sorted(entries, key=lambda one: one.effective))
 
 
+#: The instants of 30 entries, three hours between them.
+EIGHTHS = range(DAY_0, DAY_0 + 30 * DAY // 8, DAY // 8)
+
+
+def told(series: Series) -> tuple[object, ...]:
+    """All that a series says of its entries."""
+    instants = [one.effective for one in series.entries] or [DAY_0]
+    edges = sorted({edge for instant in instants for edge in (instant - 1, instant, instant + 1)})
+    return (
+        series.entries,
+        series.days,
+        (series.count, series.oldest, series.weight),
+        (series.times, series.values),
+        [series.find(f"{instant}") for instant in (*edges, *EIGHTHS)],
+        [series.last(edge) for edge in edges],
+        series.last(),
+        [series.between(edge, edges[-1 - place]) for place, edge in enumerate(edges)],
+    )
+
+
 @settings(deadline=None)
 @given(ENTRIES, st.integers(0, 5 * DAY))
 def test_what_is_carried_over_is_what_would_be_worked_out_anew(entries, horizon):
     for series in (built(entries), built(entries).expire(DAY_0 + horizon)):
-        fresh = Series(series.entries, series.extremes)
-        carried = (series.by_id, series.times, series.values, series.weight)
-        assert carried == (fresh.by_id, fresh.times, fresh.values, fresh.weight)
+        assert told(series) == told(Series(series.entries, series.days))
 
 
 @settings(deadline=None)
-@given(ENTRIES, st.integers(0, 5 * DAY))
-def test_a_series_is_never_changed(entries, horizon):
-    series = built(entries)
-    before = (series.entries, series.extremes, dict(series.by_id), list(series.times), list(series.values))
-    after = series.put(entry(DAY_0 + 6 * DAY), None).expire(DAY_0 + horizon)
-    assert after is not series
-    assert before == (series.entries, series.extremes, series.by_id, series.times, series.values)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["put", "put", "put", "replace", "without", "expire", "lighter", "days"]),
+            st.sampled_from(EIGHTHS),
+            st.sampled_from([1.0, 2.5, None]),
+            st.integers(0, 3),
+        ),
+        max_size=40,
+    )
+)
+def test_a_series_is_never_changed_by_what_others_were_made_of_it(steps):
+    """Each step makes a series of one of the last few, so that several go on from the same one."""
+    all_series = [built(map(entry, EIGHTHS[:12]))]
+    told_then = [told(all_series[0])]
+    for action, instant, value, back in steps:
+        series = all_series[-1 - back % len(all_series)]
+        one = entry(instant, value)
+        known = series.find(one.id)
+        if action == "put" and known is None:
+            expected = tuple(sorted((*series.entries, one), key=lambda kept: kept.effective))
+            series = series.put(one, None)
+            assert series.entries == expected
+        elif action == "replace" and known is not None:
+            series = series.put(one, known)
+            assert series.find(one.id) is one
+        elif action == "without" and known is not None:
+            series = series.without(known)
+            assert series.find(one.id) is None
+        elif action == "expire":
+            expected = tuple(kept for kept in series.entries if kept.effective >= one.effective)
+            series = series.expire(one.effective)
+            assert series.entries == expected
+        elif action == "lighter":
+            series = series.lighter()
+        elif action == "days":
+            series = series.with_days(widen(series.days, [one]))
+        assert told(series) == told(Series(series.entries, series.days))
+        all_series.append(series)
+        told_then.append(told(series))
+    assert list(map(told, all_series)) == told_then
+
+
+def test_a_name_that_comes_again_after_its_entry_expired_means_the_new_one():
+    series = built(map(entry, EIGHTHS[:12]))
+    fewer = series.expire(EIGHTHS[1])
+    again = entry(EIGHTHS[20], id=f"{EIGHTHS[0]}")
+    after = fewer.put(again, None)
+    found = [one.find(again.id) for one in (series, fewer, after)]
+    assert found == [series.entries[0], None, again]
+    assert after.entries == (*series.entries[1:], again)
+
+
+def test_entries_between_two_instants_lie_there_or_on_their_edge():
+    series = built([entry(DAY_0 + hour) for hour in range(5)])
+    assert [one.effective - DAY_0 for one in series.between(DAY_0 + 1, DAY_0 + 3)] == [1, 2, 3]
+    assert series.between(DAY_0 + 5, DAY_0 + 9) == series.between(DAY_0 + 3, DAY_0 + 1) == []
 
 
 @settings(deadline=None)

@@ -2,7 +2,7 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from features.encounter import Stay
@@ -227,3 +227,28 @@ def test_what_is_kept_of_a_series_is_what_is_worked_out_again(points, instants):
         now = START + quarters * 15 * MINUTE + beside
         again = vector(Record(now=now, series=made()))
         assert list(map(repr, vector(Record(now=now, series=kept)))) == list(map(repr, again))
+
+
+@given(
+    st.sampled_from(["heart_rate", "base_excess", "creatinine", "gcs"]),
+    st.lists(
+        st.tuples(st.integers(0, 80 * 60), st.sampled_from([0.0, -0.0, 7.1]) | st.floats(-30, 200)),
+        min_size=1,
+        max_size=60,
+    ),
+)
+@example("base_excess", [(3, -0.0), (2, 0.0)])
+@settings(deadline=None)
+@pytest.mark.req("VAGT-DEC-03")
+def test_many_values_give_the_same_numbers_as_few_to_the_bit(analyte, points):
+    """Worked out as windows of thousands are, and as those of a few are."""
+    record = {
+        many: Record(now=NOW, series={analyte: series(*((NOW - minutes * MINUTE, value) for minutes, value in points))})
+        for many in (1, 1000)
+    }
+    found = []
+    for many, one in record.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("features.vector._MANY", many)
+            found.append(list(map(repr, vector(one))))
+    assert found[0] == found[1]

@@ -29,7 +29,7 @@ def unmerge(hour: float, patient: str = OLD) -> Event:
 
 def values(world: World, patient: str = NEW) -> list[float]:
     series = world.record(patient).series.get("heart_rate")
-    return series.values if series else []
+    return [*series.values] if series else []
 
 
 # ---------------------------------------------------------------- histories
