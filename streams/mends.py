@@ -88,6 +88,7 @@ class _Here(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     wait_for_shutdown = False
     start = Service.start
+    maybe_start = Service.maybe_start
     stop = Service.stop
     crash = Service.crash
     set_shutdown = Service.set_shutdown

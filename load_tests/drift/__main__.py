@@ -62,13 +62,9 @@ def run(seed: int) -> list[Outcome]:
     """One hospital, quiet, and with each change, which comes between 7 and 17 o'clock of the ninth day."""
     at = START + (LEARNING + 1) * DAY + (7 + seed * 3 % 10) * HOUR
     known = ways(catalogue())
-    outcomes: list[Outcome] = []
 
-    def said(kind: Kind, notices: list[Notice]) -> Outcome:
-        raised = (one for one in notices if one.state == "raised")
-        told = (((parse(one.at) - at) / HOUR, one.type, one.text.en) for one in raised)
-        anyway = {one for outcome in outcomes for one in outcome.raised if outcome.kind == "quiet"}
-        return Outcome(kind, seed, tuple(one for one in told if one not in anyway))
+    def raised(notices: list[Notice]) -> Iterator[tuple[float, str, str]]:
+        return (((parse(one.at) - at) / HOUR, one.type, one.text.en) for one in notices if one.state == "raised")
 
     quiet, notices = Monitor(known), []
     before, stored = 0, b""
@@ -76,11 +72,13 @@ def run(seed: int) -> list[Outcome]:
         if fact.at >= at and not stored:
             before, stored = number, encode(quiet.state)
         notices += quiet.hear(fact)
-    outcomes.append(said("quiet", notices))
+    anyway = tuple(raised(notices))
+    outcomes = [Outcome("quiet", seed, anyway)]
     for kind in _FINDS:
         watch = Monitor(known, state=decode(stored))
         facts = islice(hospital(seed, LEARNING + 1 + LOOKED, Change(kind, at)), before, None)
-        outcomes.append(said(kind, [notice for fact in facts for notice in watch.hear(fact)]))
+        told = raised([notice for fact in facts for notice in watch.hear(fact)])
+        outcomes.append(Outcome(kind, seed, tuple(one for one in told if one not in anyway)))
     return outcomes
 
 

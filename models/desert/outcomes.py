@@ -4,6 +4,7 @@ Training, judging and scoring share these definitions: a model is asked only whi
 condition, and the outcome is that a later one within the horizon does.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,15 +42,22 @@ class Outcome:
 
     def present(self, record: Record) -> bool:
         """Whether the newest result known at the record's now meets the condition; a result unknown does not."""
-        series = record.series.get(self.analyte)
-        end = bisect_right(series.times, record.now) if series else 0
-        return series is not None and end > 0 and self.met(series.times[:end], series.values[:end])
+        times, values = self._known(record)
+        return bool(times) and self.met(times, values)
 
     def recent(self, record: Record) -> bool:
         """Whether the analyte was measured within 24 h before the record's now."""
+        times, _ = self._known(record)
+        return bool(times) and record.now - times[-1] <= RECENT
+
+    def _known(self, record: Record) -> "tuple[array[int], array[float]]":
+        """Instants and values of the analyte up to the record's now."""
         series = record.series.get(self.analyte)
-        end = bisect_right(series.times, record.now) if series else 0
-        return series is not None and end > 0 and record.now - series.times[end - 1] <= RECENT
+        if series is None:
+            return array("q"), array("d")
+        times, values, first, stop = series.numbers
+        end = bisect_right(times, record.now, first, stop)
+        return times[first:end], values[first:end]
 
 
 def kidney_injury(times: Sequence[int], values: Sequence[float]) -> bool:
