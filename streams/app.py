@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Records that a fetch brings, and fetches of ``events`` that may wait: no more is held than is soon decided.
 _FETCHED = 200
 _FETCHES = 8
+#: Bytes that a fetch brings of a partition: all of them are decided before the next partition's turn.
+_TURN_BYTES = 32 * 1024
 _HEARTBEAT_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 
@@ -100,6 +102,7 @@ def build(settings: Settings, decider: Decider, worker_dir: Path, traces: "Trace
         broker_request_timeout=30.0,
         broker_commit_interval=0.5,
         broker_max_poll_records=_FETCHED,
+        consumer_max_fetch_size=_TURN_BYTES,
         producer_request_timeout=30.0,
         consumer_auto_offset_reset="earliest",
         TableManager=MendedTableManager,

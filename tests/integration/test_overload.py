@@ -1,6 +1,7 @@
 """Input that is too much: memory stays bounded, and one patient's trouble is never another's."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from features.series import MOST_ENTRIES
 from load_tests.overload import MIB, resident_mib
 from streams.topics import CHANGELOG
 from tests.integration.patients import START, observation, ward
-from tests.integration.service import Service, oracle, running
+from tests.integration.service import PARTITIONS, Service, oracle, running
 
 FLOOD = "p-flood"
 SECOND = 1000
@@ -50,6 +51,23 @@ def test_large_records_that_are_of_no_use_are_set_aside_without_filling_the_memo
     service.settle(timeout=400)
     assert {letter["reason"] for letter in service.dead(before)} == {"bad-json"}
     assert resident_mib(service.workers["w1"].pid, "VmHWM") < 600
+
+
+@pytest.mark.req("VAGT-REL-09")
+def test_a_waiting_log_is_decided_in_turns_so_that_no_partition_waits_for_another(broker: str, tmp_path: Path) -> None:
+    waiting = 2000
+    service = Service(broker, "turns.", tmp_path)
+    service.create_topics()
+    service.send((f"t-{n}", b"{" + b"x" * 1000) for n in range(PARTITIONS * waiting))
+    with running(service, "w1"):
+        service.settle()
+    decided = dict.fromkeys(map(str, range(PARTITIONS)), 0)
+    ahead = 0
+    for letter in service.dead()[:waiting]:
+        decided[letter["partition"]] += 1
+        ahead = max(ahead, max(decided.values()) - min(decided.values()))
+    assert sum(decided.values()) == waiting
+    assert ahead < 300
 
 
 def test_the_worker_has_outlived_it_all(service: Service) -> None:
