@@ -27,7 +27,7 @@ _LEFT_OUT: Final = 0.06
 #: come from the laboratory between 9 and 17 o'clock; in the MIMIC-IV demo (ODbL 1.0) 2.4 and 36 %.
 _BY_DAY: Final = 0.75
 _ROUNDS: Final = (6.5, 12.0, 17.5, 22.0)
-_LABORATORY, _GAS, _BEDSIDE, _MONITORS = "LAB", "ABL", "EPJ", "MON"
+LABORATORY, _GAS, _BEDSIDE, _MONITORS = "LAB", "ABL", "EPJ", "MON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class _Stay:
         for taken in self._sets():
             yield from self._measured(VITALS, bedside, taken, taken)
         for taken in self._specimens():
-            yield from self._measured(BLOOD, _LABORATORY, taken, taken + int(self.chance.uniform(45, 100) * MINUTE))
+            yield from self._measured(BLOOD, LABORATORY, taken, taken + int(self.chance.uniform(45, 100) * MINUTE))
         if self.ward.name == "ITA" or self.course.severity("infection", self.at + 6 * HOUR) > 0.4:
             taken = self.at + 20 * MINUTE
             while taken < self.leaves:
@@ -158,7 +158,7 @@ class _Stay:
         left_out = _LEFT_OUT * (2 if self.change.holds("missing", issued) else 1)
         for name, sign in signs.items():
             noise, draw = self.chance.gauss(0, 1), self.chance.random()
-            if draw < left_out or (silent and source == _LABORATORY):
+            if draw < left_out or (silent and source == LABORATORY):
                 continue
             value = sign.value(self.own[name], noise, infection, kidney)
             if name == "potassium" and self.change.holds("potassium", issued):

@@ -66,11 +66,12 @@ class Rate(_Lines):
 
 
 class Silence(_Lines):
-    """When a source is silent: how improbable that is, minutes, and times its own longest silence."""
+    """When a source is silent: how improbable that is, more so for each hour; minutes; days that show what is usual."""
 
     nats: Above
+    hourly: Annotated[float, Field(ge=0)]
     minutes: Count
-    longest: Factor
+    days: Count
 
 
 class Outcome(_Lines):

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from features.instants import DAY, MINUTE
+from features.instants import DAY, HOUR, MINUTE
 from models.monitor.limits import Limits
 
 #: For how long a source is taken to speak evenly.
@@ -15,14 +15,16 @@ _REMEMBERED: Final = 10 * MINUTE
 
 
 class Source(msgspec.Struct):
-    """One source: its messages by quarters of an hour and its silences while these are learnt, and the newest.
+    """One source: its messages by quarters of an hour, its silences while these are learnt, and its newest record.
 
     A message is what it says of one patient within five minutes: the values of one specimen come together.
     """
 
     first: int
     last: int
-    learnt: list[int] = []
+    #: The messages of the newest quarters of an hour, and when the last of them ended.
+    counts: list[int] = []
+    until: int = 0
     gaps: list[tuple[int, int]] = []
     #: Messages by quarter of an hour of the day (UTC).
     usual: tuple[float, ...] | None = None
@@ -30,8 +32,6 @@ class Source(msgspec.Struct):
     dispersion: float = 1.0
     #: How improbable its longest silence was, in nats.
     longest: float = 0.0
-    #: The messages of the newest quarters of an hour, a day of them.
-    recent: list[int] = []
 
     def hear(self, at: int) -> None:
         """A record became known at this instant."""
@@ -41,24 +41,27 @@ class Source(msgspec.Struct):
 
     def learn(self, messages: int, start: int, limits: Limits) -> None:
         """So many messages came in the quarter of an hour that began at ``start``."""
-        self.recent = [*self.recent, messages][-_QUARTERS:]
-        begin = -(-self.first // QUARTER) * QUARTER  # the first whole one
-        if self.usual is not None or start < begin:
+        until = self.until or -(-self.first // QUARTER) * QUARTER  # the first whole one
+        if start < until:
             return
-        self.learnt += [0] * ((start - begin) // QUARTER - len(self.learnt))
-        self.learnt.append(messages)
-        if len(self.learnt) >= _QUARTERS * limits.learning.days:
-            self._freeze(begin % DAY // QUARTER)
+        missed = [0] * ((start - until) // QUARTER)
+        self.counts = [*self.counts, *missed, messages][-_QUARTERS * max(limits.silence.days, limits.learning.days) :]
+        self.until = start + QUARTER
+        if self.usual is None and len(self.counts) >= _QUARTERS * limits.learning.days:
+            self._renew()
+            self.longest = max((self.expected(*gap) for gap in self.gaps), default=0.0) / self.dispersion
+            self.gaps = []
+        elif self.usual is not None and self.until // DAY > until // DAY:
+            self._renew()
 
-    def _freeze(self, offset: int) -> None:
-        days = [self.learnt[(quarter - offset) % _QUARTERS :: _QUARTERS] for quarter in range(_QUARTERS)]
+    def _renew(self) -> None:
+        begin = self.until // QUARTER - len(self.counts)
+        days = [self.counts[(quarter - begin) % _QUARTERS :: _QUARTERS] for quarter in range(_QUARTERS)]
         self.usual = tuple(sum(counts) / len(counts) for counts in days)
         heard = [(count, mean) for counts, mean in zip(days, self.usual, strict=True) for count in counts if mean]
         free = len(heard) - sum(map(bool, self.usual))
         chi_squared = sum((count - mean) ** 2 / mean for count, mean in heard)
         self.dispersion = max(1.0, chi_squared / free) if free else 1.0
-        self.longest = max((self.expected(*gap) for gap in self.gaps), default=0.0) / self.dispersion
-        self.learnt, self.gaps = [], []
 
     def expected(self, start: int, end: int) -> float:
         """How many messages usually come between two instants; 0 before it is known."""
@@ -77,7 +80,7 @@ class Source(msgspec.Struct):
         On a day with fewer messages than usual (fewer patients, a Sunday) so many fewer are awaited.
         """
         usual = sum(self.usual or ())
-        level = min(1.0, sum(self.recent) / usual) if usual else 0.0
+        level = min(1.0, sum(self.counts[-_QUARTERS:]) / usual) if usual else 0.0
         return level * self.expected(start, end) / self.dispersion
 
     def silent(self, since: int, now: int, limits: Limits) -> float | None:
@@ -87,5 +90,5 @@ class Source(msgspec.Struct):
         """
         if now - since < limits.silence.minutes * MINUTE:
             return None
-        least = max(limits.silence.nats, limits.silence.longest * self.longest)
+        least = max(limits.silence.nats + limits.silence.hourly * (now - since) / HOUR, self.longest)
         return self.expected(since, now) if self.nats(since, now) >= least else None

@@ -29,7 +29,7 @@ class Stored(msgspec.Struct, frozen=True):
     offsets: dict[str, dict[int, int]]
     state: State
     #: Another number is another way to learn: such a state is not gone on from.
-    learning: Literal[2]
+    learning: Literal[3]
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -81,7 +81,7 @@ class Store:
             (WATCH, notice.model.encode() if notice.model else INPUTS, encode(notice)) for notice in told
         ]
         async with self._producer.transaction():
-            for topic, key, value in (*sends, (WATCH_STATE, KEY, _encode(Stored(places, state, 2)))):
+            for topic, key, value in (*sends, (WATCH_STATE, KEY, _encode(Stored(places, state, 3)))):
                 await self._producer.send(self._settings.topic(topic), value, key)
             for one in controls:
                 await self._producer.send(one.topic, one.value, one.key, one.partition)

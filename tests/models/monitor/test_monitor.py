@@ -103,13 +103,55 @@ def test_the_same_silence_is_told_of_a_source_that_speaks_often(patients, raised
     assert bool(said(stream(HOURS, patients, silence))) == raised
 
 
+def source(*days):
+    """A source that says so many things in each quarter of an hour of each day."""
+    one = Source(START, START)
+    for number, messages in enumerate(days):
+        for quarter in range(96):
+            one.learn(messages, START + number * DAY + quarter * QUARTER, QUICK)
+    return one
+
+
 def test_on_a_day_with_fewer_messages_a_longer_silence_is_no_surprise():
-    source = Source(START, START)
+    usual, fewer = source(5, 5, 5, 5), source(5, 5, 5, 1)
+    assert usual.expected(START, START + HOUR) == 20
+    assert usual.nats(START, START + HOUR) == 20
+    assert fewer.expected(START, START + HOUR) == 16
+    assert fewer.nats(START, START + HOUR) * fewer.dispersion == pytest.approx(4)
+
+
+def test_what_a_source_usually_says_follows_it_by_the_day():
+    one, days = source(*[2] * 30, 4), limits().silence.days
+    assert one.expected(START, START + HOUR) == pytest.approx(4 * (2 * (days - 1) + 4) / days)
+    assert len(one.counts) == days * 96
+
+
+def test_quarters_of_which_nobody_spoke_are_silent_ones():
+    holes, zeros = Source(START, START), Source(START, START)
     for quarter in range(3 * 96):
-        source.learn(5 if quarter < 2 * 96 else 1, START + quarter * QUARTER, QUICK)
-    now = START + 3 * DAY
-    assert source.expected(now - HOUR, now) == 20
-    assert source.nats(now - HOUR, now) == 4
+        messages = 0 if quarter % 96 in range(8, 20) else quarter % 5
+        zeros.learn(messages, START + quarter * QUARTER, QUICK)
+        if quarter % 96 not in range(8, 20):
+            holes.learn(messages, START + quarter * QUARTER, QUICK)
+    assert holes == zeros
+
+
+@given(st.floats(0.5, 40), st.floats(0, 5))
+def test_a_silence_that_lasts_longer_must_be_more_improbable(hourly, hours):
+    one = Source(START, START, counts=[10] * 96, usual=(hourly / 4,) * 96)
+    limit, now = limits().silence, START + round(hours * HOUR)
+    told = one.silent(START, now, limits()) is not None
+    hours = (now - START) / HOUR
+    enough = hourly * hours - (limit.nats + limit.hourly * hours)
+    if abs(enough) > 1e-6:
+        assert told == (enough > 0 and hours * 60 >= limit.minutes)
+
+
+@pytest.mark.parametrize(("longest", "told"), [(19.9, True), (20.1, False)])
+def test_a_silence_is_told_only_beyond_the_longest_that_was_usual(longest, told):
+    one = source(5, 5)
+    one.longest = longest
+    assert (one.silent(START, START + HOUR, QUICK) is not None) == told
 
 
 @pytest.mark.req("VAGT-WATCH-02")
