@@ -11,6 +11,8 @@ from streams.settings import Settings
 #: What one request may hold: the largest record that the topics take, and its frame.
 MAX_REQUEST = 33 * 1024 * 1024
 _TIMEOUT_MS = 30_000
+#: How long somebody at a terminal waits to learn that no cluster answers.
+_FIRST_ANSWER_MS = 10_000
 
 
 def producer(settings: Settings, transactional_id: str | None = None, **more: Any) -> AIOKafkaProducer:
@@ -63,7 +65,7 @@ def admin(settings: Settings, timeout_s: float = 30.0) -> KafkaAdminClient:
 
 def reader(settings: Settings, **more: Any) -> KafkaConsumer:
     """A consumer, for programs without a loop; outside any group by default. Raises what ``admin`` raises."""
-    return _opened(KafkaConsumer, settings, **({"group_id": None} | more))
+    return _opened(KafkaConsumer, settings, **({"group_id": None, "bootstrap_timeout_ms": _FIRST_ANSWER_MS} | more))
 
 
 def sender(settings: Settings) -> KafkaProducer:

@@ -1,6 +1,7 @@
 """Processes of the product: started, started again when they die, and stopped with whoever started them."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -12,10 +13,15 @@ from pathlib import Path
 
 from streams.settings import Settings
 
+_LOG = logging.getLogger(__name__)
+
 _LOOK_EVERY_S = 0.2
 _PAUSE_S = 2.0
+#: Between two tries of what nobody needs.
+_REST_S = 60.0
 #: So many deaths within a minute are no accident.
 _MOST_DEATHS = 4
+_OFTEN_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 
 
@@ -27,10 +33,12 @@ class Supervised:
     """One `vagt` command in a process of its own, so that signals reach it only through its supervisor.
 
     Where the processes say how they are (``VAGT_METRICS_PORT``), each has a port of its own: the ``number`` from there.
+    One that is not ``needed`` takes nobody else with it when it dies again and again: it is tried again each minute.
     """
 
-    def __init__(self, settings: Settings, name: str, *command: str, number: int = 0) -> None:
+    def __init__(self, settings: Settings, name: str, *command: str, number: int = 0, needed: bool = True) -> None:
         self.name = name
+        self._needed = needed
         self._command = command
         self.log = Path(settings.data_dir) / "logs" / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,21 +54,33 @@ class Supervised:
         """Keep the process alive until this is cancelled; then stop it.
 
         Raises:
-            UpError: it dies again and again.
+            UpError: it is needed, and dies again and again.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
+        pause = _PAUSE_S
         try:
             while True:
+                began = time.monotonic()
                 self._process = self._spawn()
                 status = await self._ended(self._process)
-                if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < 60:
-                    raise UpError(f"{self.name} dies again and again: {self.log} says why.")
-                deaths.append(time.monotonic())
-                tell(f"{self.name} ended with status {status} and is started again; {self.log} says why")
-                await asyncio.sleep(_PAUSE_S)
+                died = time.monotonic()
+                if died - began > _OFTEN_S:
+                    pause = _PAUSE_S
+                if len(deaths) == _MOST_DEATHS and died - deaths[0] < _OFTEN_S and pause != _REST_S:
+                    said = f"{self.name} dies again and again: {self.log} says why."
+                    if self._needed:
+                        raise UpError(said)
+                    said += " Alerts go on without it."
+                    _LOG.warning(said)
+                    tell(said)
+                    pause = _REST_S
+                elif pause != _REST_S:
+                    tell(f"{self.name} ended with status {status} and is started again; {self.log} says why")
+                deaths.append(died)
+                await asyncio.sleep(pause)
         finally:
             await self._stop()
 

@@ -62,12 +62,12 @@ def up(settings: Settings, plan: Plan, console: Console) -> None:
         UpError, BrokerError, TopicError, KafkaError, FileNotFoundError, ValueError: why it cannot go on.
     """
     play = _player(settings, plan, console)
-    _check_free(plan.board)
     for number in _SIGNALS:  # SIGINT too: a shell's `&` makes a process deaf to it
         signal.signal(number, signal.default_int_handler)
     started: Broker | None = None
     try:
         with _alone(settings.data_dir):
+            _check_free(plan.board)
             logging.basicConfig(filename=settings.data_dir / "logs" / "up.log", level=logging.WARNING)
             if plan.port is not None and not _answers(settings):
                 if settings.kafka_security != "PLAINTEXT":
@@ -85,7 +85,7 @@ def up(settings: Settings, plan: Plan, console: Console) -> None:
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # impatience must not leave the broker behind
-        if started is not None:
+        if started is not None and any(node.pid for node in started.status().nodes):
             say(console, "Stopping Apache Kafka")
             started.stop()
 
@@ -114,7 +114,7 @@ def _check_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise UpError(f"Port {port} is taken: name another for the board with --board.") from None
+            raise UpError(f"Port {port} is taken: name another for the board, as in `--board {port + 1}`.") from None
 
 
 def _answers(settings: Settings) -> bool:
@@ -151,7 +151,7 @@ async def _run(
     names = {number: f"worker-{number}" for number in range(1, plan.workers + 1)}
     workers = [Supervised(settings, name, "worker", "--name", name, number=number) for number, name in names.items()]
     board = Supervised(settings, "board", "board", "--port", str(plan.board))
-    watch = Supervised(settings, "monitor", "monitor", number=plan.workers + 1)
+    watch = Supervised(settings, "monitor", "monitor", number=plan.workers + 1, needed=False)
     run = asyncio.current_task()
     stopping = False
 

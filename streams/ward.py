@@ -8,7 +8,7 @@ faster than the clock's, so that somebody who watches for a few minutes sees the
 import asyncio
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
@@ -17,10 +17,12 @@ import orjson
 
 from features.instants import DAY, HOUR, MINUTE, render
 from streams import kafka
+from streams.now import Now, decode
 from streams.partitioner import partition_of
 from streams.pseudonym import Pseudonyms
+from streams.reading import newest
 from streams.settings import Settings
-from streams.topics import EVENTS
+from streams.topics import EVENTS, NOW
 
 NPU = "http://npu-terminology.org"
 LOINC = "http://loinc.org"
@@ -141,20 +143,37 @@ def ward(start: int, seed: int = 0, pace: float = PACE) -> Iterator[Sent]:
 async def play(settings: Settings, seed: int = 0, pace: float = PACE) -> None:
     """Send a ward that starts now, until cancelled: its history at once, then each record in its time.
 
+    Whoever still lies there from an earlier start is discharged first.
+
     Raises:
-        KafkaError: the cluster does not take a record.
+        KafkaError, SecurityError: the cluster does not answer, or does not take a record.
     """
     producer, pseudonyms = kafka.producer(settings), Pseudonyms.of(settings)
+    there = await asyncio.to_thread(newest, settings, NOW)
+
+    async def send(key: bytes, value: bytes) -> None:
+        partition = partition_of(key, settings.partitions)
+        await producer.send_and_wait(settings.topic(EVENTS), value, key, partition=partition)
+
     await producer.start()
     try:
+        for left in leaving(map(decode, there.values()), _now()):
+            await send(*as_sent(left, None))  # Kafka knows them by their pseudonyms, where there is a key
         for record in ward(_now(), seed, pace):
             if (wait := record.at_ms - _now()) > 0:
                 await asyncio.sleep(wait / 1000)
-            key, value = as_sent(record, pseudonyms)
-            partition = partition_of(key, settings.partitions)
-            await producer.send_and_wait(settings.topic(EVENTS), value, key, partition=partition)
+            await send(*as_sent(record, pseudonyms))
     finally:
         await producer.stop()
+
+
+def leaving(shown: Iterable[Now], at: int) -> Iterator[Sent]:
+    """Discharges at ``at`` (ms since the epoch) of those of the shown who lie in one of the ward's beds."""
+    wards = {bed.ward for bed in BEDS}
+    for one in shown:
+        if one.ward in wards and one.discharged is None:
+            item = {"type": "encounter", "action": "discharge", "id": f"{one.patient}-left", "encounter": one.encounter}
+            yield Sent(at, one.patient, [item | {"patient": one.patient, "at": render(at), "issued": render(at)}])
 
 
 def as_sent(record: Sent, pseudonyms: Pseudonyms | None) -> tuple[bytes, bytes]:

@@ -22,7 +22,10 @@ def fail(message: object, status: int = FAILED) -> NoReturn:
 
 
 def settings() -> "Settings":
-    """The settings that the environment gives; a variable that is wrong ends the command."""
+    """The settings that the environment gives; a variable that is wrong ends the command.
+
+    Where no cluster is named, it is the embedded one, on whatever port that runs.
+    """
     from pydantic import ValidationError
 
     from streams.settings import Settings
@@ -39,7 +42,12 @@ def settings() -> "Settings":
         fail(f"{name} is not usable: {message}.", WRONG_USAGE)
     except ValueError as error:
         fail(f"{error}.", WRONG_USAGE)
-    return found
+    if "kafka_bootstrap" in found.model_fields_set:
+        return found
+    from streams.broker import Broker
+
+    embedded = Broker(found.data_dir).status()
+    return found.model_copy(update={"kafka_bootstrap": embedded.bootstrap}) if embedded.running else found
 
 
 def patients_to_erase(sure: bool) -> set[str]:
@@ -89,7 +97,7 @@ def _sentence(error: Exception) -> object:
         name = type(error).__name__
         if "Authorization" in name:  # each library has classes of its own for it
             return f"Kafka does not let this client do that ({name}): `vagt acls` says what each role needs."
-        return f"Kafka failed ({name}): does it still run, and does VAGT_KAFKA_BOOTSTRAP name it?"
+        return f"Kafka failed ({name}): does it run (`vagt up` starts one), and does VAGT_KAFKA_BOOTSTRAP name it?"
     if isinstance(error, (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)):
         return error if error.filename is None else f"{error.filename}: {error.strerror}."
     return None

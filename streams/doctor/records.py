@@ -18,7 +18,7 @@ from streams.judge import CONTROL_KEY
 from streams.partitioner import partition_of
 from streams.reading import read_all
 from streams.settings import Settings
-from streams.topics import ALERTS, DEADLETTER, EVENTS, WATCH
+from streams.topics import ALERTS, DEADLETTER, EVENTS, WATCH, WATCH_STATE
 
 _CLOCKS, _SENDERS, _REFUSED = "clocks", "senders", "dead letters"
 _WATCH: Final = "watch"
@@ -26,6 +26,8 @@ _WATCH: Final = "watch"
 _LOOKED_AT: Final = 500
 _TOLERATED_MS: Final = 2_000
 _HOUR_MS: Final = 3_600_000
+#: The watch writes when an hour of three patients closes; so long is what VagtWatchBehind waits too.
+_UNHEARD_MS: Final = 2 * _HOUR_MS
 #: The major version of the contract that this release speaks.
 _CONTRACT: Final = b"1"
 
@@ -34,10 +36,7 @@ _notice: Final = msgspec.json.Decoder(Notice).decode
 
 def clocks(settings: Settings, admin: KafkaAdminClient) -> Iterator[Finding]:
     """Whether any record was written by a clock that is ahead of this machine's."""
-    newest: dict[str, int] = {}
-    for name in (EVENTS, ALERTS):
-        found = admin.list_partition_offsets(dict.fromkeys(_parts(settings, admin, name), OffsetSpec.MAX_TIMESTAMP))
-        newest[name] = max((one.timestamp for one in found.values()), default=-1)
+    newest = {name: _newest_ms(settings, admin, name) for name in (EVENTS, ALERTS)}
     now = time.time_ns() // 1_000_000
     ahead = {name: at - now for name, at in newest.items() if at - now > _TOLERATED_MS}
     for name, ms in ahead.items():
@@ -106,16 +105,36 @@ def refused(settings: Settings, admin: KafkaAdminClient) -> Iterator[Finding]:
         yield ok(_REFUSED, told)
 
 
-def watched(settings: Settings, _: KafkaAdminClient) -> Iterator[Finding]:
-    """What the watch over models and sources has told, and not yet told to be over."""
+def watched(settings: Settings, admin: KafkaAdminClient) -> Iterator[Finding]:
+    """Whether anybody watches over models and sources, and what was told and not yet told to be over."""
     told = {one.id: one for one in map(_notice, (record.value for record in read_all(settings, WATCH)))}
     still = [one for one in told.values() if one.state != "resolved"]
     for one in still:
         yield warning(
             _WATCH, one.text.en, f"Since {one.since}; read by {', '.join(one.models) or 'no model'}.", one.advice.en
         )
-    if not still:
+    silent = _unheard_ms(settings, admin)
+    if silent > _UNHEARD_MS:
+        yield warning(
+            _WATCH,
+            f"The watch has noted nothing of the last {silent / _HOUR_MS:.0f} h of {settings.topic(EVENTS)}.",
+            "Nobody watches over models and sources. Alerts come all the same.",
+            "Start `vagt monitor`, or see what its log says; docs/runbooks/VagtWatchBehind.md.",
+        )
+    elif not still:
         yield ok(_WATCH, f"No notice of {settings.topic(WATCH)} is open.")
+
+
+def _unheard_ms(settings: Settings, admin: KafkaAdminClient) -> int:
+    """How much longer ``events`` goes on than the watch has written; the whole of it where there never was a watch."""
+    first = admin.list_partition_offsets(dict.fromkeys(_parts(settings, admin, EVENTS), 0))
+    oldest = min((one.timestamp for one in first.values() if one.timestamp >= 0), default=-1)
+    return _newest_ms(settings, admin, EVENTS) - max(oldest, _newest_ms(settings, admin, WATCH_STATE))
+
+
+def _newest_ms(settings: Settings, admin: KafkaAdminClient, name: str) -> int:
+    found = admin.list_partition_offsets(dict.fromkeys(_parts(settings, admin, name), OffsetSpec.MAX_TIMESTAMP))
+    return max((one.timestamp for one in found.values()), default=-1)
 
 
 def _of_last_hour(settings: Settings, admin: KafkaAdminClient, name: str) -> int:

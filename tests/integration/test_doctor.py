@@ -135,6 +135,17 @@ def test_what_waits_without_a_worker_is_found_by_its_age(service: Service) -> No
     assert twenty[1].startswith("events, partition 2: 1 records wait, the oldest for 12")
 
 
+def test_that_nobody_watches_is_found(service: Service) -> None:
+    now = time.time_ns() // 1_000_000
+    service.send([("a", {})], timestamp_ms=now - 5 * HOUR_MS)
+    assert found(service, "watch") == [(Level.OK, "No notice of model.watch is open.")]
+    service.send([("a", {})], timestamp_ms=now)
+    unheard = (Level.WARNING, "The watch has noted nothing of the last 5 h of events.")
+    assert found(service, "watch") == [unheard]
+    service.send([("state", b"heard")], topic="model.watch.state", timestamp_ms=now - HOUR_MS)
+    assert found(service, "watch") == [(Level.OK, "No notice of model.watch is open.")]
+
+
 def test_a_sender_with_another_partitioner_is_named_and_a_patient_is_not(service: Service) -> None:
     key = "p-secret"
     right = partition_of(key.encode(), PARTITIONS)

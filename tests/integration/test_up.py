@@ -107,11 +107,11 @@ def live(broker, tmp_path_factory):
 def terminals(broker: str, prefix: str, place: Path):
     opened: list[Terminal] = []
 
-    def run(*arguments: str, folder: str = "") -> Terminal:
+    def run(*arguments: str, folder: str = "", **environment: str) -> Terminal:
         home = place / (folder or f"home-{len(opened)}")
         home.mkdir(exist_ok=True)
         kafka = {"VAGT_KAFKA_BOOTSTRAP": broker, "VAGT_TOPIC_PREFIX": prefix}
-        opened.append(Terminal(home, *arguments, **kafka))
+        opened.append(Terminal(home, *arguments, **kafka, **environment))
         return opened[-1]
 
     yield run
@@ -176,9 +176,31 @@ def test_workers_end_with_an_up_that_was_killed(terminal):
 
 
 def test_a_second_up_in_the_same_directory_is_refused(live):
-    status, said = command(live("up", folder="up"))
+    with socket.create_server(("127.0.0.1", 0)) as board:
+        status, said = command(live("up", "--board", str(board.getsockname()[1]), folder="up"))
     assert status == 1
     assert "already runs with its data in" in said
+
+
+def test_a_taken_port_is_said_and_nothing_is_started(terminal):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        status, said = command(terminal("up", "--board", str(port)))
+    assert status == 1
+    assert said == f"Port {port} is taken: name another for the board, as in `--board {port + 1}`.\n"
+
+
+@pytest.mark.long
+def test_alerts_come_though_the_watch_cannot_run(terminal, tmp_path):
+    data = a_patient_who_falls_ill(tmp_path / "set.ndjson")
+    up = terminal("up", "--replay", VAGT_WATCH_STOPS="none-of-that-name=unit")
+    up.wait_for("monitor dies again and again", timeout=180)
+    assert "Alerts go on without it" in (up.folder / "logs" / "up.log").read_text()
+    status, said = command(terminal("replay", "ndjson", str(data)))
+    assert status == 0, said
+    status, said = command(terminal("audit", "replay"))
+    assert "0 differ" in said
+    assert up.end(signal.SIGINT) == 0
 
 
 @pytest.mark.req("VAGT-OPS-05")
@@ -233,6 +255,8 @@ def test_up_starts_and_stops_a_broker_of_its_own(tmp_path, monkeypatch):
     try:
         up.wait_for("The workers are ready", timeout=120)
         assert Broker(tmp_path, port).status().running
+        beside = Terminal(tmp_path, "deadletter", "list")
+        assert command(beside) == (0, "0 dead letters\n"), "it finds the embedded broker on whatever port"
         assert up.end(signal.SIGTERM) == 0
         assert up.left_behind() == []
         with socket.socket() as probe:

@@ -11,8 +11,9 @@ from features.events import Encounter, Observation, parse
 from features.instants import HOUR, MINUTE
 from features.record import Record
 from models.rules.news2 import News2
+from streams.now import Now
 from streams.pseudonym import Pseudonyms
-from streams.ward import BEDS, Course, as_sent, ward
+from streams.ward import BEDS, Course, as_sent, leaving, ward
 
 START = 1_767_225_600_000  # 2026-01-01T00:00Z
 
@@ -25,6 +26,19 @@ def half_an_hour():
 def test_the_same_arguments_give_the_same_ward(half_an_hour):
     again = takewhile(lambda record: record.at_ms <= START + 30 * MINUTE, ward(START))
     assert list(again) == half_an_hour
+
+
+def test_who_lies_there_from_an_earlier_start_leaves_first():
+    shown = [
+        Now("demo-1", "2026-01-01T00:00:00Z", encounter="e-1", ward="DEMO-M2"),
+        Now("demo-2", "2026-01-01T00:00:00Z", ward="DEMO-M2", discharged="2026-01-01T00:00:00Z"),
+        Now("mine", "2026-01-01T00:00:00Z", ward="M2"),
+    ]
+    (left,) = leaving(shown, START)
+    (item,) = left.items
+    event = parse(item, left.patient)
+    assert isinstance(event, Encounter)
+    assert (event.patient, event.action, event.encounter, event.known) == ("demo-1", "discharge", "e-1", START)
 
 
 def test_another_seed_gives_other_patients(half_an_hour):
