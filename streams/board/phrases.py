@@ -50,12 +50,19 @@ class Phrases:
 
     def clock(self, instant: int, now: int) -> str:
         """``14:05``; with the date where it is not the day of ``now``. Instants in ms."""
+        return self._dated(instant, now, f"{self._local(instant):%H:%M}")
+
+    def at(self, instant: int, now: int) -> str:
+        """The same within a sentence: ``at 14:05``, ``yesterday at 14:05``."""
+        return self._dated(instant, now, self.say("at", time=f"{self._local(instant):%H:%M}"))
+
+    def _dated(self, instant: int, now: int, time: str) -> str:
         at, today = self._local(instant), self._local(now)
         if at.date() == today.date():
-            return f"{at:%H:%M}"
+            return time
         if at.date() == (today - timedelta(days=1)).date():
-            return self.say("yesterday", at=f"{at:%H:%M}")
-        return f"{at.day}.{at.month}. {at:%H:%M}" if self.language == "da" else f"{at.day} {at:%b %H:%M}"
+            return self.say("yesterday", at=time)
+        return f"{at.day}.{at.month}. {time}" if self.language == "da" else f"{at.day} {at:%b} {time}"
 
     def stamp(self, instant: int) -> str:
         """Day and clock of an instant, in full."""

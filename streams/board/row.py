@@ -127,7 +127,7 @@ def answered(alert: Alert, clock: int, say: Phrases) -> str:
         return ""
     by = (answer.by or "?").rpartition("/")[2]
     if alert.state == "acknowledged":
-        return say.say("taken", by=by, at=say.clock(parse(answer.at), clock))
+        return say.say("taken", by=by, at=say.at(parse(answer.at), clock))
     if alert.state == "snoozed" and answer.until is not None:
         name = "snoozed_for_result" if answer.next_result else "snoozed"
         return say.say(name, by=by, until=say.clock(parse(answer.until), clock))
@@ -158,7 +158,7 @@ def unanswered(alert: Alert, clock: int, say: Phrases, goes: str = "goes_to") ->
         at = say.clock(parse(alert.at), clock)
         said.append(say.say(name, role=say.word("roles", alert.role or ""), at=at))
     if alert.escalates is not None:
-        at = say.clock(parse(alert.escalates.at), clock)
+        at = say.at(parse(alert.escalates.at), clock)
         said.append(say.say(goes, role=say.word("roles", alert.escalates.role), at=at))
     return " · ".join(said)
 
@@ -224,7 +224,7 @@ def _chance(main: Standing | None, trace: Sequence[Point], clock: int, say: Phra
         chance=say.percent(main.score),
         arrow=arrow,
         before=say.percent(before.score),
-        at=say.clock(before.at, clock),
+        at=say.at(before.at, clock),
     )
 
 
@@ -262,7 +262,7 @@ def _withdrawn(now: Now, clock: int, say: Phrases) -> str:
     if not taken_back:
         return ""
     last = max(taken_back, key=lambda one: one.at)
-    return say.say("withdrawn", at=say.clock(parse(last.at), clock), title=say.word("kinds", last.kind))
+    return say.say("withdrawn", at=say.at(parse(last.at), clock), title=say.word("kinds", last.kind))
 
 
 def _vital(now: Now) -> int | None:

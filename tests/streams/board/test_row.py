@@ -276,6 +276,8 @@ def test_a_name_is_as_short_as_tells_two_patients_apart(name, said):
 @pytest.mark.rule("D+Tb-0001", "D+Tb-0011")
 def test_yesterday_and_before_are_told_with_the_day():
     assert DANISH.clock(moment(-2), moment(TEN)) == "i går 23:00"
+    assert DANISH.at(moment(-2), moment(TEN)) == "i går kl. 23:00"
+    assert ENGLISH.at(moment(-2), moment(TEN)) == "yesterday at 23:00"
     assert DANISH.clock(moment(-2) - 24 * HOUR, moment(TEN)) == "27.2. 23:00"
     assert ENGLISH.clock(moment(-2) - 24 * HOUR, moment(TEN)) == "27 Feb 23:00"
     assert (DANISH.stamp(moment(TEN)), ENGLISH.stamp(moment(TEN))) == ("01.03.2026 11:00", "1 Mar 2026 11:00")
