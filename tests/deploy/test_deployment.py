@@ -30,7 +30,7 @@ def pod(name: str) -> Any:
 
 
 @pytest.mark.req("VAGT-OPS-10")
-@pytest.mark.parametrize("name", ["worker", "board", "mllp", "monitor"])
+@pytest.mark.parametrize("name", ["worker", "board", "mllp", "monitor", "traces"])
 def test_every_manifest_is_what_kubernetes_takes_to_the_last_field(name):
     for one in manifests(name):
         kubernetes_validate.validate(one, "1.37", strict=True)
@@ -54,6 +54,19 @@ def test_a_pod_may_nothing_and_its_probes_ask_where_it_answers(name):
     for variable in environment:
         field = variable.removeprefix("VAGT_").lower()
         assert variable == "POD_NAME" or field in Settings.model_fields, variable
+
+
+def test_a_worker_speaks_to_a_collector_only_where_that_is_wanted():
+    def ports(policy: Any) -> set[int]:
+        return {port["port"] for way in policy["spec"]["egress"] for port in way["ports"]}
+
+    (traces,) = manifests("traces")
+    (own,) = [one for one in manifests("worker") if one["kind"] == "NetworkPolicy"]
+    assert traces["spec"]["podSelector"] == own["spec"]["podSelector"], "it adds to what a worker may"
+    assert traces["spec"]["policyTypes"] == ["Egress"]
+    (port,) = ports(traces)
+    assert port not in ports(own)
+    assert f"VAGT_OTEL_ENDPOINT=http://127.0.0.1:{port}" in ROOT.joinpath("docs", "traces.md").read_text()
 
 
 @pytest.mark.req("VAGT-OPS-10")
