@@ -1,14 +1,12 @@
 """The watch as a process of its own on a real Kafka, killed in the middle."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -19,7 +17,7 @@ from models.monitor.monitor import Monitor
 from models.monitor.units import ways
 from streams.judge import CONTROL_KEY
 from streams.monitor.hearing import Hearing
-from streams.monitor.store import encode
+from streams.monitor.store import Stored, encode
 from streams.topics import EVENTS
 from tests.integration.patients import LOINC, START, admission, observation
 from tests.integration.service import PARTITIONS, running
@@ -32,13 +30,6 @@ CHANGE = START + 7 * DAY + 9 * HOUR
 
 class Monitored(Watched):
     """A deployment with a monitor and no worker."""
-
-    def start_monitor(self) -> None:
-        assert self.port
-        environment = os.environ | self._variables
-        with (self.folder / "monitor.log").open("ab") as log:
-            command = [sys.executable, "-m", "streams.cli", "monitor"]
-            self.workers["monitor"] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def notices(self) -> list[Any]:
         return [orjson.loads(one.value) for one in self.read("model.watch")]
@@ -74,6 +65,17 @@ def temperatures() -> list[tuple[str, Any]]:
     return found
 
 
+def a_watch_that_learnt(records: list[tuple[str, Any]]) -> tuple[bytes, int]:
+    """What a watch has stored just before its first notice, and how many of the records it then heard."""
+    hearing, watch = Hearing(catalogue(), frozenset(), 2**20, pseudonymous=False), Monitor(ways(catalogue()))
+    for number, (patient, value) in enumerate(records):
+        stored = msgspec.msgpack.encode(Stored({}, watch.state, 3))
+        heard = hearing.facts(EVENTS, patient.encode(), orjson.dumps(value))
+        if any(watch.hear(fact) for fact in heard):
+            return stored, number
+    raise AssertionError("no notice")
+
+
 @pytest.mark.slow
 @pytest.mark.req("VAGT-WATCH-04", "VAGT-WATCH-05")
 def test_a_monitor_that_is_killed_says_once_what_one_without_a_break_says(service: Monitored) -> None:
@@ -90,16 +92,16 @@ def test_a_monitor_that_is_killed_says_once_what_one_without_a_break_says(servic
     ]
     half = len(records) // 2
     service.send(records[:half])
-    service.start_monitor()
+    service.start_monitor(service.port)
     until(lambda: service.ends("model.watch.state")[0] > 0, service.log, PATIENCE_S)
     service.stop("monitor", signal.SIGKILL)
     service.send(records[half:])
-    service.start_monitor()
+    service.start_monitor(service.port)
     until(lambda: bool(service.notices()), service.log, PATIENCE_S)
     service.wait_for("/metrics", 200, 'vagt_watch_notices{type="unit"} 1.0')
     assert service.ask("/readyz") == (200, "yes\n")
     assert service.stop("monitor") == 0
-    service.start_monitor()
+    service.start_monitor(service.port)
     service.wait_for("/metrics", 200, 'vagt_watch_notices{type="unit"} 1.0')
     assert service.notices() == [{**one, "models": service.notices()[0]["models"]} for one in meant]
     assert "infection" in service.notices()[0]["models"]

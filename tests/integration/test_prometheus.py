@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from streams.broker import free_port
+from streams.monitor.store import KEY
 from tests.deploy.test_watching import DASHBOARDS, ROOT, RULES, RULES_FILE, tools
 from tests.integration.patients import ward
 from tests.integration.service import running
+from tests.integration.test_monitor import a_watch_that_learnt, temperatures
 from tests.integration.watched import Watched, get, until
 
 assert tools  # the fixture
@@ -52,10 +54,9 @@ def asked(prometheus: str, path: str) -> Any:
 @pytest.mark.slow
 def test_a_prometheus_scrapes_a_run_its_rules_load_and_the_dashboards_answer(tools, broker, topic_prefix, tmp_path):
     deployed = Watched(broker, topic_prefix, tmp_path)
-    page, board = free_port(), free_port()
-    targets = {"vagt-worker": deployed.port, "vagt-board": board}
-    asks = {target["expr"] for one in DASHBOARDS.values() for part in one["panels"] for target in part["targets"]}
-    queries = {one for one in asks if "vagt_watch" not in one}  # the monitor's learn for a week: test_monitor has them
+    page, board, monitor = free_port(), free_port(), free_port()
+    targets = {"vagt-worker": deployed.port, "vagt-board": board, "vagt-monitor": monitor}
+    queries = {target["expr"] for one in DASHBOARDS.values() for part in one["panels"] for target in part["targets"]}
     with running(deployed, "w1"), prometheus(tools, tmp_path, targets) as server:
 
         def up() -> list[str]:
@@ -68,15 +69,21 @@ def test_a_prometheus_scrapes_a_run_its_rules_load_and_the_dashboards_answer(too
         def silent() -> list[str]:
             return [one for one in queries if not asked(server, f"query?query={quote(one)}").get("result")]
 
+        changed = temperatures()
+        learnt, heard = a_watch_that_learnt(changed)
+        deployed.send([(KEY.decode(), learnt)], topic="model.watch.state")
         deployed.start_board(page, board)
+        deployed.start_monitor(monitor)
         deployed.wait_for("/readyz", 200)
         until(lambda: get(f"http://127.0.0.1:{board}/readyz")[0] == 200, deployed.log)
         open_page = HTTPConnection("127.0.0.1", page)
         open_page.request("GET", "/stream")
         assert open_page.getresponse().status == 200
-        deployed.send([*ward(patients=8, hours=24), ("p", b"no JSON")])
+        deployed.send([*ward(patients=8, hours=24), ("p", b"no JSON"), *changed[heard:]])
+        status, said = deployed.vagt("models", "stop", "qsofa", "--ward", "M2", "--by", "somebody", "--why", "a test")
+        assert status == 0, said
         deployed.settle()
-        until(lambda: up() == ["up", "up"], up)
+        until(lambda: up() == ["up"] * 3, up)
         until(lambda: rules() == ["ok"] * len(RULES), rules)
         until(lambda: not silent(), silent)
         open_page.close()

@@ -36,7 +36,7 @@ def until(done: Callable[[], bool], told: Callable[[], object], timeout: float =
 
 
 class Watched(Service):
-    """A service with one worker, and a board where wanted."""
+    """A service with one worker, and a board and a monitor where wanted."""
 
     @property
     def port(self) -> int:
@@ -56,10 +56,17 @@ class Watched(Service):
 
     def start_board(self, port: int, metrics_port: int) -> None:
         """Start a board; it ends with the workers."""
+        self._start("board", metrics_port, "--port", str(port))
+
+    def start_monitor(self, metrics_port: int) -> None:
+        """Start a monitor; it ends with the workers."""
+        self._start("monitor", metrics_port)
+
+    def _start(self, name: str, metrics_port: int, *options: str) -> None:
         environment = os.environ | self._variables | {"VAGT_METRICS_PORT": str(metrics_port)}
-        with (self.folder / "board.log").open("ab") as log:
-            command = [sys.executable, "-m", "streams.cli", "board", "--port", str(port)]
-            self.workers["board"] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command = [sys.executable, "-m", "streams.cli", name, *options]
+            self.workers[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def samples(self, name: str, label: str = "") -> Counter[str]:
         """The samples of a metric, summed by a label."""
