@@ -56,6 +56,8 @@ class House:
     patients: dict[str, Now] = field(default_factory=dict)
     beats: dict[int, Beat] = field(default_factory=dict)
     _traces: dict[tuple[str, str], deque[Point]] = field(default_factory=dict)
+    #: Who is shown for an alert alone: ``patients.now`` has said nothing of them yet, or that they are gone.
+    _for_alerts: set[str] = field(default_factory=set)
 
     @property
     def stops(self) -> list[Stop]:
@@ -81,6 +83,7 @@ class House:
 
     def hear_now(self, patient: str, told: Now | None) -> None:
         """``patients.now`` says this of a patient; ``None``: the patient is not shown any more."""
+        self._for_alerts.discard(patient)
         if told is None:
             self.patients.pop(patient, None)
             for key in [key for key in self._traces if key[0] == patient]:
@@ -91,12 +94,20 @@ class House:
         self.changed(patient)
 
     def hear_alert(self, alert: Alert) -> None:
-        """``alerts`` says this."""
+        """``alerts`` says this.
+
+        A board that starts hears again of who left meanwhile: with the end of the last alert they are gone again.
+        """
         known = self.patients.get(alert.patient)
-        if known is None and alert.state in ENDED:
-            return
+        if known is None:
+            if alert.state in ENDED:
+                return
+            self._for_alerts.add(alert.patient)
         known = known or Now(patient=alert.patient, at=alert.at, ward=alert.ward, encounter=alert.encounter)
         alerts = tuple(_newest([*known.alerts, alert], _follows))
+        if alert.patient in self._for_alerts and all(one.state in ENDED for one in alerts):
+            self.hear_now(alert.patient, None)
+            return
         since = {one.id: known.since.get(one.id, one.at) for one in alerts}
         self.patients[alert.patient] = replace(known, at=max(known.at, alert.at), alerts=alerts, since=since)
         self.changed(alert.patient)

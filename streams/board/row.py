@@ -61,7 +61,7 @@ def row(now: Now, person: Person, trace: Sequence[Point], clock: int, say: Phras
         "f": {
             "band": say.say(band),
             "ward": now.ward or "",
-            "place": say.say("bed", bed=person.bed) if person.bed else say.say("no_bed"),
+            "place": _place(now, person, clock, say),
             "who": who(now, person),
             "what": _what(first, band, now, say),
             "quiet": say.say("quiet_chance", chance=chance)
@@ -147,6 +147,13 @@ def brief(alert: Alert, say: Phrases) -> dict[str, Any]:
         "title": say.text(alert.title),
         "open": alert.state not in ENDED,
     }
+
+
+def _place(now: Now, person: Person, clock: int, say: Phrases) -> str:
+    """Where the patient lies. Who has left with an open alert has no bed: somebody else may lie in it."""
+    if now.discharged is not None and parse(now.discharged) <= clock:
+        return say.say("left")
+    return say.say("bed", bed=person.bed) if person.bed else say.say("no_bed")
 
 
 def unanswered(alert: Alert, clock: int, say: Phrases, goes: str = "goes_to") -> str:

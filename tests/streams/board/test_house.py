@@ -32,6 +32,18 @@ def test_an_alert_that_is_over_brings_nobody_back():
     assert house.patients == {}
 
 
+def test_a_board_that_hears_again_of_who_left_shows_nobody():
+    house = House()
+    house.hear_now(PATIENT, None)
+    for one in (alert(hour=1), alert(hour=1, kind="aki"), alert("expired", 2, hour=2, kind="aki")):
+        house.hear_alert(one)
+    assert PATIENT in house.patients, "an open alert is shown, whoever has it"
+    house.hear_scores([score(hour=1)])
+    house.hear_alert(alert("expired", 2, 2))
+    assert house.patients == {}
+    assert house.trace(PATIENT, "infection-risk") == []
+
+
 def test_whatever_the_order_the_newest_of_each_kind_is_shown():
     first, second = alert("raised", 1, 1), alert("acknowledged", 2, 2)
     told = [

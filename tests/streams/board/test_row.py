@@ -272,6 +272,15 @@ def test_a_name_is_as_short_as_tells_two_patients_apart(name, said):
     assert texts(shown(TEN, birth_date="1951-05-02"), person=Person("010203-1234", name, None))["who"] == said
 
 
+def test_who_left_with_an_open_alert_lies_in_no_bed():
+    assert texts(infected())["place"] == "Seng 12"
+    left = structs.replace(infected(), discharged=at(9.5))
+    assert texts(left)["place"] == "Udskrevet"
+    assert texts(left, say=ENGLISH)["place"] == "Discharged"
+    planned = structs.replace(infected(), discharged=at(TEN + 1))
+    assert texts(planned)["place"] == "Seng 12"
+
+
 @pytest.mark.req("VAGT-BRD-04")
 @pytest.mark.rule("D+Tb-0001", "D+Tb-0011")
 def test_yesterday_and_before_are_told_with_the_day():
