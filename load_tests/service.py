@@ -49,6 +49,7 @@ def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     own = {
         "VAGT_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "VAGT_TOPIC_PREFIX": settings.topic_prefix,
+        "VAGT_PARTITIONS": str(settings.partitions),
         "VAGT_DATA_DIR": str(settings.data_dir),
         "VAGT_LIVE": "true",
         "VAGT_DOORS": "",

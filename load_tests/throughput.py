@@ -113,7 +113,7 @@ def _measure(settings: Settings, load: Load, records: int, panel: int, python: P
             service.admit(settings, settings.topic_prefix, load.patients, load.seed)
             service.settle(settings, first)
         before = asyncio.run(ends(settings, channels.scores))
-        asyncio.run(_fill(settings, load, records, panel))
+        fill(settings, records, load.patients, panel, load.seed)
         ready, stop = SPAWN.Event(), SPAWN.Event()
         with Child(echo, settings, ready, stop) as echoing:
             _wait(settings, channels.echoed, records, lambda: echoing.done() and echoing.result(0))
@@ -135,14 +135,18 @@ def _quix(settings: Settings, python: Path, records: int) -> float:
         return asyncio.run(_span(settings, into, {}))
 
 
-async def _fill(settings: Settings, load: Load, records: int, panel: int) -> None:
-    """Write the same records for both, and return when the broker has them."""
-    measures, chance, start = watched(shipped()), Random(load.seed), time.time_ns() // 1_000_000
+def fill(settings: Settings, records: int, patients: int, panel: int = 1, seed: int = 1) -> None:
+    """Write the same records for the echo and the service, and return when the broker has them."""
+    asyncio.run(_fill(settings, records, patients, panel, Random(seed)))
+
+
+async def _fill(settings: Settings, records: int, patients: int, panel: int, chance: Random) -> None:
+    measures, start = watched(shipped()), time.time_ns() // 1_000_000
     producer = kafka.producer(settings, linger_ms=5)
     await producer.start()
     try:
         for number in range(records):
-            name = patient(settings.topic_prefix, chance.randrange(load.patients))
+            name = patient(settings.topic_prefix, chance.randrange(patients))
             value = orjson.dumps(list(_panel(name, number, measures, panel, chance, start)))
             for topic in Channels.of(settings).inputs.values():
                 await producer.send(topic, value, name.encode())
