@@ -75,5 +75,5 @@ class PatientTable(Table):  # type: ignore[misc]
             value_serializer=self.value_serializer,
             value_type=self.value_type,
             loop=self.loop,
-            options={"block_cache_size": 64 * 1024 * 1024, "write_buffer_size": 16 * 1024 * 1024},
+            options={"block_cache_size": 16 * 1024 * 1024, "write_buffer_size": 16 * 1024 * 1024},
         )
