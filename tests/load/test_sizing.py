@@ -26,7 +26,7 @@ ROUND = Basis(
 
 def test_what_a_million_people_need_is_as_reckoned_by_hand():
     found = size(ROUND, 1_000_000)
-    # 5,000 beds in use; 500 of them send 864 signs a day, 4,500 send 20; all have 10 results; 100,000 come from outside.
+    # 5,000 beds in use: 500 send 864 signs a day, 4,500 send 20, all have 10 results; 100,000 come from outside.
     assert found.beds == 5000
     assert found.a_day == pytest.approx(432_000 + 90_000 + 50_000 + 100_000)
     assert found.at_peak == pytest.approx(5 + 240_000 * 4 / 86_400)
