@@ -74,6 +74,7 @@ class Service:
             "VAGT_PARTITIONS": str(PARTITIONS),
             "VAGT_DATA_DIR": str(self.folder),
             "VAGT_LIVE": "true" if self.live else "false",
+            "PYTHONFAULTHANDLER": "1",
             **self.environment,
         }
 
@@ -91,9 +92,16 @@ class Service:
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
         """End a worker with a signal and wait for it; its exit status."""
-        worker = self.workers.pop(name)
+        worker = self.workers[name]
         worker.send_signal(how)
-        return worker.wait(30)
+        try:
+            return worker.wait(30)
+        except subprocess.TimeoutExpired:
+            worker.send_signal(signal.SIGABRT)  # it writes where it stands
+            worker.wait()
+            raise AssertionError(f"{name} does not end\n{self.log()[-8000:]}") from None
+        finally:
+            del self.workers[name]
 
     def close(self) -> None:
         """End all workers."""
