@@ -29,8 +29,8 @@ from tests.integration.watched import until
 pytestmark = pytest.mark.broker
 
 PREFIX = "sec."
-#: The first two parts of a JSON web token.
-TOKEN = re.compile(r"eyJ[\w-]+\.eyJ")
+#: How every token of the tests' issuer begins: no random id has it by chance.
+TOKEN = "eyJhbGci"
 _PATIENCE_S = 60.0
 COMMON = {"VAGT_TOPIC_PREFIX": PREFIX, "VAGT_PARTITIONS": str(PARTITIONS), "VAGT_DOORS": "lab=native"}
 GRANTS = [
@@ -117,12 +117,12 @@ def test_a_worker_that_shows_who_it_is_decides_from_end_to_end(cluster: Secured,
         service.close()
     scores, alerts = oracle(records)
     assert alerts
-    assert TOKEN.search(cluster.issuer.token("worker"))
+    assert cluster.issuer.token("worker").startswith(TOKEN)
     assert {patient: said for patient, said in service.alerts().items() if patient in patients} == alerts
     assert {patient: said for patient, said in service.scores().items() if patient in patients} == scores
     for text in (arguments, service.log(), cluster.log.read_text(), repr(as_user(environment))):
         assert SECRETS["worker"] not in text
-        assert not TOKEN.search(text)
+        assert TOKEN not in text
 
 
 @pytest.mark.req("VAGT-SEC-01")
@@ -159,7 +159,7 @@ def test_an_expired_token_is_refused_in_one_sentence(cluster: Secured, tmp_path:
         assert status == 1, said
         assert sentence in said
         assert "Traceback" not in said
-        assert not TOKEN.search(said)
+        assert TOKEN not in said
 
 
 def run_workers(folder: Path, cases: dict[str, dict[str, str]]) -> dict[str, tuple[int, str]]:
