@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Final, cast
 
 import orjson
@@ -94,12 +93,12 @@ async def _measure(settings: Settings, boards: int, beds: int, rate: float, seco
                 (await loop.create_connection(lambda: _Open(delays), "127.0.0.1", port))[0] for _ in range(boards)
             ]
             await asyncio.sleep(5.0)
-            started, used = time.monotonic(), _cpu(pid)
+            started, used = time.monotonic(), machine.processor_s(pid)
             for number in range(round(rate * seconds)):
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
                 await send(settings, producer, ALERTS, bed_name(number % beds), change(number, beds))
             await asyncio.sleep(3.0)
-            core = (_cpu(pid) - used) / (time.monotonic() - started)
+            core = (machine.processor_s(pid) - used) / (time.monotonic() - started)
             peak = resident_mib(pid, "VmHWM")
             for reader in readers:
                 reader.close()
@@ -216,12 +215,6 @@ def bed_name(bed: int) -> str:
 def alert_of(patient: str) -> str:
     """The id of the patient's alert."""
     return uuid.uuid5(uuid.NAMESPACE_OID, patient).hex
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of processor time that a process has had."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 if __name__ == "__main__":

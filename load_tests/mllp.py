@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from threading import Event
 from typing import Annotated, Any, Final
 
@@ -192,8 +191,7 @@ class _Listener:
 
     def _time(self) -> float:
         assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return machine.processor_s(self._process.pid)
 
     def _end(self, how: signal.Signals) -> None:
         assert self._process is not None

@@ -11,8 +11,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from os import sysconf
-from pathlib import Path
 from subprocess import Popen
 from typing import Annotated, Final
 
@@ -29,7 +27,6 @@ from streams.settings import Settings
 _IDLE_S: Final = 10.0
 _READY_S: Final = 120.0
 _LOOK_S: Final = 0.5
-_TICKS: Final = sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +112,7 @@ def _last_taken(settings: Settings) -> list[int]:
 
 def _used(crew: list[tuple["Popen[bytes]", Settings]]) -> float:
     """Processor seconds of all so far."""
-    found = 0
-    for process, _ in crew:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        found += int(fields[11]) + int(fields[12])
-    return found / _TICKS
+    return sum(machine.processor_s(process.pid) for process, _ in crew)
 
 
 def _shown(found: list[Share]) -> Table:

@@ -4,7 +4,6 @@ A scenario has streams, whose rates follow curves, and perhaps a backlog. Arriva
 all of it for the echo and then again for the service.
 """
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import cache
@@ -13,9 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Final, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.instants import HOUR
+from load_tests import document
 from load_tests.patients import CALM, LABOURED, LABS, RESPIRATION, SIGNS, Measure, watched
 from load_tests.plan import SECOND, Arrival, Items, Planned, turns
 from models.registry import shipped
@@ -152,15 +152,12 @@ def read(name: str) -> Scenario:
         ScenarioError: there is none, or it can not be used.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.exists():
+        raise ScenarioError(f"There is no scenario {name}: name a TOML file, or one of {', '.join(names())}")
     try:
-        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ScenarioError(f"There is no scenario {name}: name a TOML file, or one of {', '.join(names())}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(f"{path}: {error}") from None
-    except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc'])) or 'as a whole'}: {one['msg']}" for one in error.errors()]
-        raise ScenarioError(f"{path}: {'; '.join(found)}") from None
+        return document.read(path, Scenario)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
 
 
 class _Draft(NamedTuple):

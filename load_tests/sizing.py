@@ -4,16 +4,16 @@ What they send is assumed, what a worker does is measured: `sizing.toml` has bot
 Every observation counts as a record of its own, which is the dearest way to send it.
 """
 
-import tomllib
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.table import Table
 
+from load_tests import document
 from streams.commands.plain import fail
 
 FILE: Final = Path(__file__).with_name("sizing.toml")
@@ -78,21 +78,6 @@ class Size(_Strict):
     log_gb_a_day: float
 
 
-def read(file: Path = FILE) -> Basis:
-    """What a file says.
-
-    Raises:
-        ValueError: it can not be used.
-    """
-    try:
-        return Basis.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise ValueError(f"{file}: {'; '.join(found)}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{file}: {error}") from None
-
-
 def size(basis: Basis, population: float) -> Size:
     """What so many people need."""
     people, measured = basis.people, basis.measured
@@ -121,7 +106,7 @@ def sizing(
 ) -> None:
     """Work out what a region, a country and 100 million people need."""
     try:
-        basis = read(file)
+        basis = document.read(file, Basis)
         populations = [float(one) for one in people.split(",")]
     except ValueError as error:
         fail(error)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load_tests.sizing import FILE, Basis, Measured, People, read, size
+from load_tests.document import read
+from load_tests.sizing import FILE, Basis, Measured, People, size
 
 ROUND = Basis(
     people=People(
@@ -22,6 +23,7 @@ ROUND = Basis(
     ),
     measured=Measured(carried=100, stored=1000, stored_seldom=100, restored=1e6, start=5, logged=1000),
 )
+SHIPPED = read(FILE, Basis)
 
 
 def test_what_a_million_people_need_is_as_reckoned_by_hand():
@@ -42,7 +44,7 @@ def test_a_worker_is_planned_to_be_busy_half_its_time_at_the_peak():
 
 @given(st.floats(min_value=1, max_value=1e9), st.floats(min_value=1, max_value=10))
 def test_more_people_never_need_less(people, times):
-    few, many = size(read(), people), size(read(), people * times)
+    few, many = size(SHIPPED, people), size(SHIPPED, people * times)
     assert many.a_day >= few.a_day
     assert many.workers >= few.workers
     assert many.partitions >= few.partitions
@@ -60,4 +62,4 @@ def test_a_file_that_cannot_be_used_says_where(tmp_path: Path, before: str, afte
     file = tmp_path / "mine.toml"
     file.write_text(FILE.read_text().replace(before, after))
     with pytest.raises(ValueError, match=said):
-        read(file)
+        read(file, Basis)
