@@ -3,7 +3,8 @@
 Each mend names the hole; docs/faust.md has the provocations, and tests/integration/test_faust_holes.py shows each on
 plain Faust. When a later Faust has it right, that test fails, and the mend goes.
 
-- *Fetch wait*: the consumer asks for ``fetch_max_wait_ms=1500``, so a quiet partition delays a busy one.
+- *Fetch wait*: the consumer asks for ``fetch_max_wait_ms=1500``, so a quiet partition delays a busy one, which
+  nobody asks for meanwhile. Here a request waits long only when it asks for all partitions.
 - *Recovery loses input* (issue 596): partitions are resumed before the consumer seeks to the committed offsets; what is
   read in between is thrown away, and commits crawl. Here nothing flows until the partitions are taken, restored and
   sought.
@@ -30,7 +31,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import Assignment
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -41,6 +43,7 @@ from mode.utils.futures import maybe_async
 #: The version whose holes these are; a test fails when another one is installed.
 MENDS = "0.15.3"
 _FETCH_WAIT_MS = 10
+_FETCH_ALL_WAIT_MS = 250
 
 
 class Partitions(Protocol):
@@ -83,6 +86,15 @@ class MendedApp(faust.App):  # type: ignore[misc]
         await super()._on_partitions_revoked(revoked)
 
 
+class _Fetcher(Fetcher):  # type: ignore[misc]
+    """A request that asks for every partition may wait long: nothing can come that it does not bring."""
+
+    def _get_actions_per_node(self, assignment: Assignment) -> Any:
+        left_out = any(tp in self._records or assignment.state_value(tp).paused for tp in assignment.tps)
+        self._fetch_max_wait_ms = _FETCH_WAIT_MS if left_out else _FETCH_ALL_WAIT_MS
+        return super()._get_actions_per_node(assignment)
+
+
 class _Here(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread without a thread: what it does, it does on the worker's loop."""
 
@@ -97,6 +109,11 @@ class _Here(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     _stop_futures = Service._stop_futures
     _stop_exit_stacks = Service._stop_exit_stacks
 
+    async def on_start(self) -> None:
+        """Join the group."""
+        await super().on_start()
+        self._consumer._fetcher.__class__ = _Fetcher  # aiokafka makes its own, and takes no other
+
     async def on_stop(self) -> None:
         """Leave the group."""
         if self._consumer is not None:
@@ -105,11 +122,6 @@ class _Here(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call it here and now."""
         return await maybe_async(fun(*args, **kwargs))
-
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        return consumer
 
 
 class MendedConsumer(driver.Consumer):  # type: ignore[misc]
